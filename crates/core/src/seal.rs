@@ -260,7 +260,10 @@ mod tests {
     fn format_and_signatures_are_pinned() {
         let master = MasterKey::from_text("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
         assert_eq!(master.fingerprint(), "75f6d2aa3ffe62a5");
-        assert_eq!(hex::encode(master.sign(b"link", b"/ota/1")), "aa914e0f58a79e1d146acfd3fb6202badecb687f3caece9d8704e85639bdf29d");
+        assert_eq!(
+            hex::encode(master.sign(b"link", b"/ota/1")),
+            "aa914e0f58a79e1d146acfd3fb6202badecb687f3caece9d8704e85639bdf29d"
+        );
         let sealed = hex::decode("016465666768696a6b6c6d6e6fec855fce9350c82cc4a2bdc133e999453ad99638909e18ee").unwrap();
         assert_eq!(master.open(&sealed, b"credential/1").unwrap(), b"a secret");
     }

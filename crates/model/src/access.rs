@@ -89,12 +89,7 @@ mod tests {
 
     #[test]
     fn roles_have_the_rights_their_names_promise() {
-        let rights = [
-            Right::Read,
-            Right::Publish,
-            Right::Operate,
-            Right::Administer,
-        ];
+        let rights = [Right::Read, Right::Publish, Right::Operate, Right::Administer];
         let table = [
             (Role::Admin, [true, true, true, true]),
             (Role::Publisher, [true, true, false, false]),
@@ -102,12 +97,7 @@ mod tests {
             (Role::Viewer, [true, false, false, false]),
         ];
         for (role, allowed) in table {
-            assert_eq!(
-                rights.map(|right| role.may(right)),
-                allowed,
-                "{}",
-                role.name()
-            );
+            assert_eq!(rights.map(|right| role.may(right)), allowed, "{}", role.name());
             assert_eq!(role.name().parse(), Ok(role));
         }
     }

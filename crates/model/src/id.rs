@@ -108,19 +108,14 @@ pub struct IdSource {
 impl IdSource {
     /// A source whose ids are all larger than `newest`, the largest id already on record.
     pub fn after(newest: Id) -> IdSource {
-        IdSource {
-            last: AtomicU64::new(newest.order()),
-        }
+        IdSource { last: AtomicU64::new(newest.order()) }
     }
 
     /// The next id at `now_ms`; `random` keeps ids of equal copies of the server apart.
     pub fn next(&self, now_ms: i64, random: u32) -> Id {
         let clock = u64::try_from(now_ms).unwrap_or(0) << 16;
         let step = |last: u64| Some(clock.max(last + 1));
-        let last = self
-            .last
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
-            .unwrap_or(clock);
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).unwrap_or(clock);
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&clock.max(last + 1).to_be_bytes());
         bytes[8..].copy_from_slice(&random.to_be_bytes());

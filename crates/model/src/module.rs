@@ -17,11 +17,7 @@ pub enum ModuleKind {
 }
 
 impl ModuleKind {
-    pub const ALL: [ModuleKind; 3] = [
-        ModuleKind::Firmware,
-        ModuleKind::Software,
-        ModuleKind::Other,
-    ];
+    pub const ALL: [ModuleKind; 3] = [ModuleKind::Firmware, ModuleKind::Software, ModuleKind::Other];
 
     /// A stable number, for storage.
     pub fn number(self) -> i64 {
@@ -48,9 +44,7 @@ impl ModuleName {
     /// 1 to 64 letters, digits, `_`, `-` and `.`; names are the same in any letter case.
     pub fn new(name: &str) -> Option<ModuleName> {
         let right = (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
         right.then(|| match name.to_ascii_lowercase().as_str() {
             Self::FIRMWARE => Self::firmware(),
             Self::SOFTWARE => Self::software(),
@@ -111,10 +105,7 @@ mod tests {
     #[test]
     fn built_in_names_are_the_same_in_any_case() {
         assert_eq!(ModuleName::new("Firmware"), Some(ModuleName::firmware()));
-        assert_eq!(
-            ModuleName::new("mcu").map(|name| name.kind()),
-            Some(ModuleKind::Other)
-        );
+        assert_eq!(ModuleName::new("mcu").map(|name| name.kind()), Some(ModuleKind::Other));
     }
 
     #[test]

@@ -57,10 +57,7 @@ impl Package {
 
 /// What a package is called where a name is wanted and none was given: `{module}-{version}`, cut to the field's limit.
 pub fn default_package_name(module: &ModuleName, version: &str, max_chars: usize) -> String {
-    format!("{module}-{version}")
-        .chars()
-        .take(max_chars)
-        .collect()
+    format!("{module}-{version}").chars().take(max_chars).collect()
 }
 
 /// One file of a package.
@@ -96,7 +93,10 @@ impl PackageFile {
             let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else { continue };
             let stored = if text.len() == 32 { &md5 } else { &sha256 };
             if !text.eq_ignore_ascii_case(stored) {
-                return Some(format!("{}: the declared {what} is {text}, that of the stored bytes is {stored}", self.name));
+                return Some(format!(
+                    "{}: the declared {what} is {text}, that of the stored bytes is {stored}",
+                    self.name
+                ));
             }
         }
         None

@@ -16,20 +16,12 @@ pub struct Page {
 impl Page {
     /// The first `limit` records.
     pub fn first(limit: u32) -> Page {
-        Page {
-            before: Id::MAX,
-            skip: 0,
-            limit,
-        }
+        Page { before: Id::MAX, skip: 0, limit }
     }
 
     /// Page `number`, counted from zero, of pages of `size` records. A page beyond every possible record is empty.
     pub fn numbered(number: u64, size: u32) -> Page {
-        Page {
-            before: Id::MAX,
-            skip: number.saturating_mul(u64::from(size)),
-            limit: size,
-        }
+        Page { before: Id::MAX, skip: number.saturating_mul(u64::from(size)), limit: size }
     }
 }
 
@@ -42,9 +34,6 @@ pub struct PageOf<T> {
 
 impl<T> PageOf<T> {
     pub fn empty() -> PageOf<T> {
-        PageOf {
-            items: Vec::new(),
-            total: 0,
-        }
+        PageOf { items: Vec::new(), total: 0 }
     }
 }

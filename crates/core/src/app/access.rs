@@ -246,8 +246,7 @@ impl App {
 
     /// The credential of a temporary key, which is told by its token.
     pub async fn temporary_credential(&self, key_id: &str, security_token: &str) -> Result<Credential, AuthError> {
-        let claims: TemporaryClaims =
-            self.open_token("temporary key", security_token).ok_or(AuthError::BadToken)?;
+        let claims: TemporaryClaims = self.open_token("temporary key", security_token).ok_or(AuthError::BadToken)?;
         if claims.id != key_id {
             return Err(AuthError::BadToken);
         }
@@ -291,9 +290,7 @@ impl App {
         let sealed = self.seal(&new)?;
         let record = new.key.clone();
         let inserted = self
-            .write(caller, move |tx| {
-                Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) })
-            })
+            .write(caller, move |tx| Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) }))
             .await?;
         if inserted { Ok(new) } else { Err(Error::exists(Noun::Key, &new.key.id)) }
     }
@@ -304,7 +301,8 @@ impl App {
     }
 
     fn unseal(&self, key_id: &str, sealed: &[u8]) -> Result<Secret, Error> {
-        let opened = self.inner.key.open(sealed, key_id.as_bytes()).map_err(|error| Error::Internal(error.to_string()))?;
+        let opened =
+            self.inner.key.open(sealed, key_id.as_bytes()).map_err(|error| Error::Internal(error.to_string()))?;
         String::from_utf8(opened).map(Secret).map_err(|_| Error::Internal("a stored secret is not text".to_owned()))
     }
 

@@ -43,8 +43,7 @@ impl App {
     }
 
     async fn sweep_uploads(&self, now_ms: i64) -> Result<usize, Error> {
-        let expired =
-            self.read(|tx| Box::pin(async move { Ok(store::uploads::expired(tx, now_ms).await?) })).await?;
+        let expired = self.read(|tx| Box::pin(async move { Ok(store::uploads::expired(tx, now_ms).await?) })).await?;
         let count = expired.len();
         for upload in expired {
             let id = upload.id;

@@ -20,9 +20,9 @@ impl App {
             .inner
             .store
             .write(move |tx| {
-                Box::pin(async move {
-                    Ok::<_, Error>(store::packages::claim_imports(tx, now_ms, now_ms + CLAIM_MS).await?)
-                })
+                Box::pin(
+                    async move { Ok::<_, Error>(store::packages::claim_imports(tx, now_ms, now_ms + CLAIM_MS).await?) },
+                )
             })
             .await?;
         let mut settled = 0;

@@ -33,12 +33,8 @@ impl Writing {
         let kept = staged.keep().await.map_err(too_large)?;
         let recorded = match check_digests(&kept, md5, sha256) {
             Ok(()) => {
-                let part = ObjectPart {
-                    number,
-                    size_bytes: kept.size_bytes,
-                    md5: Md5(kept.md5),
-                    modified_ms: app.now_ms(),
-                };
+                let part =
+                    ObjectPart { number, size_bytes: kept.size_bytes, md5: Md5(kept.md5), modified_ms: app.now_ms() };
                 app.record_part(&caller, upload, part, &stage).await
             }
             Err(error) => Err(error),
@@ -126,8 +122,7 @@ impl App {
     ) -> Result<Object, Error> {
         caller.require(Right::Publish)?;
         let (tenant, upload_id) = (caller.tenant, *id);
-        let (upload, parts) =
-            self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await })).await?;
+        let (upload, parts) = self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await })).await?;
         let chosen = choose(&parts, &listed)?;
         let etag = etag_of(&chosen);
         let stages = chosen.iter().map(|(_, stage)| StageId::new(stage)).collect::<Result<Vec<_>, _>>()?;
@@ -156,9 +151,7 @@ impl App {
         let id = *id;
         self.inner
             .store
-            .write(move |tx| {
-                Box::pin(async move { Ok::<_, Error>(store::objects::end_upload(tx, &id).await?) })
-            })
+            .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::objects::end_upload(tx, &id).await?) }))
             .await?;
         for (_, stage) in parts {
             self.inner.blobs.discard(&StageId::new(stage)?).await?;
@@ -186,11 +179,7 @@ impl App {
     }
 }
 
-async fn upload_of(
-    tx: &mut Tx<'_>,
-    tenant: &Id,
-    id: &Id,
-) -> Result<(ObjectUpload, Vec<(ObjectPart, String)>), Error> {
+async fn upload_of(tx: &mut Tx<'_>, tenant: &Id, id: &Id) -> Result<(ObjectUpload, Vec<(ObjectPart, String)>), Error> {
     let found = store::objects::upload(tx, tenant, id).await?;
     let upload = found.ok_or_else(|| Error::not_found(Noun::Upload, id))?;
     Ok((upload, store::objects::parts(tx, id).await?))

@@ -148,8 +148,7 @@ impl App {
         }
         self.write(caller, move |tx| {
             Box::pin(async move {
-                let product =
-                    modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
+                let product = modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
                 let module = existing_module(tx, &product, &new.module).await?;
                 let mut found = Vec::with_capacity(new.files.len());
                 for (file, elsewhere) in new.files.iter().zip(elsewhere) {

@@ -83,11 +83,8 @@ impl App {
         lifetime_s: i64,
         overlapping: bool,
     ) -> Result<Session, AuthError> {
-        let session = Session {
-            access_token: random_text(TOKEN_LETTERS),
-            refresh_token: random_text(TOKEN_LETTERS),
-            lifetime_s,
-        };
+        let session =
+            Session { access_token: random_text(TOKEN_LETTERS), refresh_token: random_text(TOKEN_LETTERS), lifetime_s };
         let (access, refresh) = (digest(&session.access_token), digest(&session.refresh_token));
         let (key_id, now_ms) = (caller.key_id.clone(), self.now_ms());
         let begun = self

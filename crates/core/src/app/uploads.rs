@@ -63,9 +63,7 @@ impl App {
     pub async fn upload_by_locator(&self, locator: &str) -> Result<Upload, Error> {
         let owned = locator.to_owned();
         let found = self.read(|tx| Box::pin(async move { Ok(store::uploads::by_locator(tx, &owned).await?) })).await?;
-        found
-            .filter(|upload| upload.expires_ms > self.now_ms())
-            .ok_or_else(|| Error::not_found(Noun::Upload, locator))
+        found.filter(|upload| upload.expires_ms > self.now_ms()).ok_or_else(|| Error::not_found(Noun::Upload, locator))
     }
 
     /// The caller's own upload.

@@ -157,7 +157,8 @@ impl Region {
         };
 
         let host = endpoint.as_deref().map(host).unwrap_or_default();
-        let named_host = host.contains(|c: char| c.is_ascii_alphabetic()) && !host.starts_with('[') && host != "localhost";
+        let named_host =
+            host.contains(|c: char| c.is_ascii_alphabetic()) && !host.starts_with('[') && host != "localhost";
         let virtual_host = virtual_host.unwrap_or(protocol != Protocol::S3 && named_host);
         let public = host.starts_with("obs.") && OBS_PUBLIC_HOSTS.iter().any(|suffix| host.ends_with(suffix));
         let lasting = credentials.as_ref().is_some_and(|credentials| credentials.session_token.is_none());
@@ -223,9 +224,8 @@ impl Region {
             (Protocol::Obs, credentials) => {
                 let mut obs = Obs::default().bucket(bucket).endpoint(endpoint);
                 if let Some(credentials) = credentials {
-                    obs = obs
-                        .access_key_id(&credentials.access_key_id)
-                        .secret_access_key(&credentials.secret_access_key);
+                    obs =
+                        obs.access_key_id(&credentials.access_key_id).secret_access_key(&credentials.secret_access_key);
                 }
                 Operator::new(obs)
             }
@@ -295,7 +295,11 @@ fn checked_bucket(bucket: &str) -> Result<&str, RemoteError> {
 /// Keys that would become another key on the way (the library and URLs both tidy paths) are refused instead.
 fn checked_key(key: &str) -> Result<&str, RemoteError> {
     let tidy = !key.is_empty() && key.trim() == key && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    if tidy { Ok(key) } else { Err(RemoteError::BadName("a key has no empty, . or .. part and no white space around it")) }
+    if tidy {
+        Ok(key)
+    } else {
+        Err(RemoteError::BadName("a key has no empty, . or .. part and no white space around it"))
+    }
 }
 
 fn with_scheme(endpoint: String) -> String {

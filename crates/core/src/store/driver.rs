@@ -212,7 +212,8 @@ impl Row<'_> {
 
     /// Bytes that are an id or a digest.
     pub fn fixed<T: for<'b> TryFrom<&'b [u8]>>(&self, column: usize) -> Result<T, StoreError> {
-        T::try_from(self.bytes(column)?).map_err(|_| StoreError::Unexpected(format!("column {column} has a wrong length")))
+        T::try_from(self.bytes(column)?)
+            .map_err(|_| StoreError::Unexpected(format!("column {column} has a wrong length")))
     }
 
     /// Text that is one of the model's words.

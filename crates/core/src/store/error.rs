@@ -35,7 +35,9 @@ impl From<tokio_postgres::Error> for StoreError {
         use tokio_postgres::error::SqlState;
         match error.code() {
             Some(&SqlState::DISK_FULL) => StoreError::Full,
-            Some(code) if code.code().starts_with("08") || code.code().starts_with("57") || code.code().starts_with("53") => {
+            Some(code)
+                if code.code().starts_with("08") || code.code().starts_with("57") || code.code().starts_with("53") =>
+            {
                 StoreError::Unavailable(describe(&error))
             }
             Some(_) => StoreError::Unexpected(describe(&error)),

@@ -16,7 +16,8 @@ struct Migration {
 const MIGRATIONS: &[Migration] =
     &[Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") }];
 
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)";
+const LEDGER: &str =
+    "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)";
 const APPLIED: &str = "SELECT version, digest FROM migrations ORDER BY version";
 /// Any number will do, as long as every copy of the server takes the same.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7305808869231650)";
@@ -40,7 +41,12 @@ impl Migration {
     }
 
     fn record(&self) -> String {
-        format!("INSERT INTO migrations (version, name, digest) VALUES ({}, '{}', '{}')", self.version, self.name, self.digest())
+        format!(
+            "INSERT INTO migrations (version, name, digest) VALUES ({}, '{}', '{}')",
+            self.version,
+            self.name,
+            self.digest()
+        )
     }
 }
 

@@ -77,7 +77,12 @@ pub async fn by_name(tx: &mut Tx<'_>, product: &Id, name: &ModuleName) -> Result
     tx.row(&BY_NAME, &[product.into(), (&name.folded()).into()], module).await
 }
 
-pub async fn list(tx: &mut Tx<'_>, tenant: &Id, filter: &ModuleFilter, page: Page) -> Result<PageOf<Module>, StoreError> {
+pub async fn list(
+    tx: &mut Tx<'_>,
+    tenant: &Id,
+    filter: &ModuleFilter,
+    page: Page,
+) -> Result<PageOf<Module>, StoreError> {
     let (space, product): (Value<'_>, Value<'_>) = ((&filter.space_code).into(), (&filter.product_code).into());
     let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
     let parameters = [tenant.into(), (&page.before).into(), space, product, i64::from(page.limit).into(), skip.into()];

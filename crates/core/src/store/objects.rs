@@ -133,8 +133,7 @@ pub async fn list(
         KeyStart::From(from) if from >= prefix.as_bytes() => (&LIST_FROM, from),
         KeyStart::After(_) | KeyStart::From(_) => (&LIST_FROM, prefix.as_bytes()),
     };
-    let parameters =
-        [tenant.into(), bucket.into(), from.into(), end.as_slice().into(), i64::from(limit).into()];
+    let parameters = [tenant.into(), bucket.into(), from.into(), end.as_slice().into(), i64::from(limit).into()];
     tx.rows(statement, &parameters, object).await
 }
 

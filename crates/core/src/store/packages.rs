@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use otaru_model::{DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageFilter, Page, PageOf, Sha256};
+use otaru_model::{
+    DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageFilter, Page, PageOf, Sha256,
+};
 
 use super::counts::{self, Scope};
 use super::statement::statements;
@@ -37,7 +39,8 @@ statements! {
     END_IMPORT = "DELETE FROM package_imports WHERE package_id = $1 AND position = $2";
 }
 
-const COLUMNS: &str = "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
+const COLUMNS: &str =
+    "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
     p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, p.integrity_note, p.files, p.device_type,
     p.model, p.manufacturer, p.protocol, p.made_on, p.door, p.extra, p.created_ms, p.updated_ms
     FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id ";
@@ -170,8 +173,7 @@ pub async fn delete(tx: &mut Tx<'_>, gone: &Package) -> Result<bool, StoreError>
 
 /// Claims a text for a package among those of its door. False if another package has it.
 pub async fn claim(tx: &mut Tx<'_>, package: &Package, claim: &str) -> Result<bool, StoreError> {
-    let parameters =
-        [(&package.tenant).into(), (&package.door).into(), claim.into(), (&package.id).into()];
+    let parameters = [(&package.tenant).into(), (&package.door).into(), claim.into(), (&package.id).into()];
     Ok(tx.execute(&CLAIM, &parameters).await? == 1)
 }
 
@@ -252,12 +254,7 @@ pub async fn list(
     Ok(PageOf { items, total })
 }
 
-async fn total(
-    tx: &mut Tx<'_>,
-    tenant: &Id,
-    filter: &PackageFilter,
-    filters: &[Value<'_>],
-) -> Result<u64, StoreError> {
+async fn total(tx: &mut Tx<'_>, tenant: &Id, filter: &PackageFilter, filters: &[Value<'_>]) -> Result<u64, StoreError> {
     let rare = filter.version.is_some()
         || filter.device_type.is_some()
         || filter.model.is_some()
@@ -322,7 +319,10 @@ fn forms_of(number: usize) -> &'static Forms {
             next + 1,
             next + 2
         );
-        Forms { list: Statement::composed(list), count: Statement::composed(format!("SELECT COUNT(*) FROM packages p {filters}")) }
+        Forms {
+            list: Statement::composed(list),
+            count: Statement::composed(format!("SELECT COUNT(*) FROM packages p {filters}")),
+        }
     })
 }
 

@@ -119,7 +119,11 @@ impl ToSql for Value<'_> {
         matches!(*ty, Type::INT8 | Type::TEXT | Type::BYTEA)
     }
 
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql_checked(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         let fits = match self {
             Value::Null => Value::accepts(ty),
             Value::Int(_) => *ty == Type::INT8,

@@ -76,10 +76,7 @@ impl SqliteStore {
     }
 
     /// Hands `work` to the writer and waits for its answer, which comes after the commit.
-    async fn on_writer<T, E>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    async fn on_writer<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

@@ -12,13 +12,8 @@ const BODY_DIGEST_HEADER: &str = "x-acs-content-sha256";
 
 /// The headers that choose what is done and when: unsigned, somebody on the way could change them. Every SDK signs all of
 /// its `x-acs-` headers.
-const MUST_BE_SIGNED: [&str; 5] = [
-    "x-acs-action",
-    "x-acs-version",
-    "x-acs-date",
-    "x-acs-signature-nonce",
-    "x-acs-security-token",
-];
+const MUST_BE_SIGNED: [&str; 5] =
+    ["x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-security-token"];
 
 /// The digest that the algorithm is built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +73,7 @@ impl<'a> Authorization<'a> {
         if values.next().is_some() {
             return Err(SignatureError::Malformed("Authorization was sent twice"));
         }
-        Self::parse(
-            value
-                .to_str()
-                .map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?,
-        )
+        Self::parse(value.to_str().map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?)
     }
 
     /// Parses the value of an `Authorization` header, its parts in any order: the Java signer puts Signature second.
@@ -98,12 +89,10 @@ impl<'a> Authorization<'a> {
             "ACS3-HMAC-SM3" => Algorithm::HmacSm3,
             other => return Err(SignatureError::UnsupportedAlgorithm(other.to_owned())),
         };
-        let signed_headers =
-            field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
+        let signed_headers = field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
         Ok(Self {
             algorithm,
-            access_key_id: field(parts, "Credential")
-                .ok_or(SignatureError::Malformed("Credential"))?,
+            access_key_id: field(parts, "Credential").ok_or(SignatureError::Malformed("Credential"))?,
             signed_headers: SignedHeaders::parse(signed_headers)?,
             signature: field(parts, "Signature").ok_or(SignatureError::Malformed("Signature"))?,
         })
@@ -115,9 +104,7 @@ impl<'a> Authorization<'a> {
     ///
     /// [`SignatureError::InvalidTime`].
     pub fn signed_at_ms(&self, request: &RequestHead<'_>) -> Result<i64, SignatureError> {
-        let date = request
-            .single("x-acs-date")
-            .and_then(|date| TimeFormat::Seconds.parse(date));
+        let date = request.single("x-acs-date").and_then(|date| TimeFormat::Seconds.parse(date));
         date.ok_or(SignatureError::InvalidTime("x-acs-date"))
     }
 
@@ -129,24 +116,14 @@ impl<'a> Authorization<'a> {
     ///
     /// [`SignatureError::Mismatch`] with the server's string to sign, [`SignatureError::BodyDigest`] when the body is another
     /// than the signed one; the other variants when there is nothing to compare.
-    pub fn verify(
-        &self,
-        request: &RequestHead<'_>,
-        body: &[u8],
-        secret: &str,
-    ) -> Result<(), SignatureError> {
+    pub fn verify(&self, request: &RequestHead<'_>, body: &[u8], secret: &str) -> Result<(), SignatureError> {
         let string_to_sign = self.string_to_sign(request)?;
-        let ours = self
-            .algorithm
-            .keyed_digest(secret.as_bytes(), string_to_sign.as_bytes());
+        let ours = self.algorithm.keyed_digest(secret.as_bytes(), string_to_sign.as_bytes());
         if !same(&ours, self.signature.as_bytes()) {
             return Err(SignatureError::Mismatch { string_to_sign });
         }
         let declared = body_digest(request)?;
-        match declared
-            .as_bytes()
-            .eq_ignore_ascii_case(&self.algorithm.digest(body))
-        {
+        match declared.as_bytes().eq_ignore_ascii_case(&self.algorithm.digest(body)) {
             true => Ok(()),
             false => Err(SignatureError::BodyDigest(BODY_DIGEST_HEADER)),
         }
@@ -159,11 +136,7 @@ impl<'a> Authorization<'a> {
     /// As [`Self::canonical_request`].
     pub fn string_to_sign(&self, request: &RequestHead<'_>) -> Result<String, SignatureError> {
         let canonical_digest = self.algorithm.digest(&self.canonical_request(request)?);
-        Ok(format!(
-            "{}\n{}",
-            self.algorithm.name(),
-            String::from_utf8_lossy(&canonical_digest)
-        ))
+        Ok(format!("{}\n{}", self.algorithm.name(), String::from_utf8_lossy(&canonical_digest)))
     }
 
     /// The items that the signature covers: method, path, query, headers, their names, the declared body digest.
@@ -173,9 +146,7 @@ impl<'a> Authorization<'a> {
     /// [`SignatureError::MissingHeader`] for a header that was signed or is needed and was not sent,
     /// [`SignatureError::UnsignedHeader`] for one that has to be signed and is not.
     pub fn canonical_request(&self, request: &RequestHead<'_>) -> Result<Vec<u8>, SignatureError> {
-        let is_unsigned = |name: &&str| {
-            request.headers.contains_key(*name) && !self.signed_headers.contains(name)
-        };
+        let is_unsigned = |name: &&str| request.headers.contains_key(*name) && !self.signed_headers.contains(name);
         if let Some(name) = MUST_BE_SIGNED.into_iter().find(is_unsigned) {
             return Err(SignatureError::UnsignedHeader(name));
         }

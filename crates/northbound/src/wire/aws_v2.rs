@@ -80,26 +80,19 @@ pub fn resign(
     rename_headers(&mut parts.headers);
     parts.uri = without_signature(&parts.uri).ok_or(ResignError::Uri)?;
     if !parts.headers.contains_key(DATE) && !parts.headers.contains_key("x-amz-date") {
-        let date = HeaderValue::try_from(TimeFormat::Http.format(now_ms))
-            .unwrap_or(HeaderValue::from_static(""));
+        let date = HeaderValue::try_from(TimeFormat::Http.format(now_ms)).unwrap_or(HeaderValue::from_static(""));
         parts.headers.insert(DATE, date);
     }
     let request = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
     let authorization = sign(&request, virtual_bucket, access_key_id, secret);
-    let mut authorization =
-        HeaderValue::try_from(authorization).map_err(|_| ResignError::AccessKeyId)?;
+    let mut authorization = HeaderValue::try_from(authorization).map_err(|_| ResignError::AccessKeyId)?;
     authorization.set_sensitive(true);
     parts.headers.insert(AUTHORIZATION, authorization);
     Ok(())
 }
 
 /// The value of `Authorization` for a request: `AWS AK:signature`.
-pub fn sign(
-    request: &RequestHead<'_>,
-    virtual_bucket: Option<&str>,
-    access_key_id: &str,
-    secret: &str,
-) -> String {
+pub fn sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>, access_key_id: &str, secret: &str) -> String {
     let string_to_sign = string_to_sign(request, virtual_bucket);
     let signature = base64(&hmac_sha1(secret.as_bytes(), string_to_sign.as_bytes()));
     format!("AWS {access_key_id}:{signature}")
@@ -118,11 +111,7 @@ pub fn string_to_sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>) -
     out.push('\n');
     out.push_str(single(request.headers, "content-type"));
     out.push('\n');
-    out.push_str(if has_own_date {
-        ""
-    } else {
-        single(request.headers, "date")
-    });
+    out.push_str(if has_own_date { "" } else { single(request.headers, "date") });
     out.push('\n');
 
     let mut names: Vec<&str> = request.headers.keys().map(HeaderName::as_str).collect();
@@ -147,10 +136,7 @@ pub fn string_to_sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>) -
     let parameters: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).collect();
     let mut separator = '?';
     for name in SUB_RESOURCES {
-        let mut values = parameters
-            .iter()
-            .filter(|(other, _)| other == name)
-            .map(|(_, value)| value);
+        let mut values = parameters.iter().filter(|(other, _)| other == name).map(|(_, value)| value);
         if let (Some(value), None) = (values.next(), values.next()) {
             out.push(separator);
             separator = '&';
@@ -165,10 +151,7 @@ pub fn string_to_sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>) -
 }
 
 fn text_values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+    headers.get_all(name).into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -181,11 +164,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 fn rename_headers(headers: &mut HeaderMap) {
     let with_prefix = |headers: &HeaderMap, prefix: &str| -> Vec<HeaderName> {
-        headers
-            .keys()
-            .filter(|name| name.as_str().starts_with(prefix))
-            .cloned()
-            .collect()
+        headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect()
     };
     // An OBS signature covers no x-amz- header. Kept, one that somebody slipped in would get a signature here.
     for name in with_prefix(headers, "x-amz-") {
@@ -212,8 +191,7 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
     out.push_str(uri.path());
     let mut separator = '?';
     let kept = query.split('&').filter(|pair| {
-        split_pairs(pair.as_bytes())
-            .all(|(name, _)| !matches!(name, b"AccessKeyId" | b"Expires" | b"Signature"))
+        split_pairs(pair.as_bytes()).all(|(name, _)| !matches!(name, b"AccessKeyId" | b"Expires" | b"Signature"))
     });
     for pair in kept {
         out.push(separator);
@@ -239,9 +217,6 @@ mod tests {
             authority: None,
             headers: &HeaderMap::new(),
         };
-        assert_eq!(
-            string_to_sign(&request, None),
-            "GET\n\n\n\n/b/k?acl&response-expires=a b+&versionId"
-        );
+        assert_eq!(string_to_sign(&request, None), "GET\n\n\n\n/b/k?acl&response-expires=a b+&versionId");
     }
 }

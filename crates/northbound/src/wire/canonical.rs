@@ -43,9 +43,7 @@ impl<'a> RequestHead<'a> {
     pub fn single(&self, name: &str) -> Option<&'a str> {
         let mut values = self.headers.get_all(name).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) => std::str::from_utf8(value.as_bytes())
-                .ok()
-                .map(str::trim_ascii),
+            (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii),
             _ => None,
         }
     }
@@ -65,9 +63,7 @@ impl<'a> SignedHeaders<'a> {
     pub fn parse(names: &'a str) -> Result<Self, SignatureError> {
         for (at, name) in names.split(';').enumerate() {
             if at >= SIGNED_HEADERS_MAX {
-                return Err(SignatureError::Malformed(
-                    "SignedHeaders names too many headers",
-                ));
+                return Err(SignatureError::Malformed("SignedHeaders names too many headers"));
             }
             if HeaderName::from_lowercase(name.as_bytes()).is_err() {
                 return Err(SignatureError::Malformed(
@@ -75,9 +71,7 @@ impl<'a> SignedHeaders<'a> {
                 ));
             }
             if names.split(';').take(at).any(|earlier| earlier == name) {
-                return Err(SignatureError::Malformed(
-                    "SignedHeaders names a header twice",
-                ));
+                return Err(SignatureError::Malformed("SignedHeaders names a header twice"));
             }
         }
         Ok(Self(names))
@@ -99,19 +93,13 @@ impl<'a> SignedHeaders<'a> {
     /// # Errors
     ///
     /// [`SignatureError::MissingHeader`] for a header that was not sent.
-    pub fn push_canonical(
-        &self,
-        out: &mut Vec<u8>,
-        request: &RequestHead<'_>,
-    ) -> Result<(), SignatureError> {
+    pub fn push_canonical(&self, out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(), SignatureError> {
         for name in self.0.split(';') {
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
             if !push_header_values(out, request.headers, name) {
                 match request.authority {
-                    Some(authority) if name == "host" => {
-                        out.extend_from_slice(authority.as_bytes())
-                    }
+                    Some(authority) if name == "host" => out.extend_from_slice(authority.as_bytes()),
                     _ => return Err(SignatureError::MissingHeader(name.to_owned())),
                 }
             }
@@ -157,9 +145,7 @@ pub fn push_canonical_query(out: &mut String, raw: &str) {
 /// Parts with other names are passed over: signers differ in the order of the parts, and a part that is not used changes
 /// nothing.
 pub fn field<'a>(list: &'a str, name: &str) -> Option<&'a str> {
-    let mut values = list
-        .split(',')
-        .filter_map(|part| part.trim_ascii().strip_prefix(name)?.strip_prefix('='));
+    let mut values = list.split(',').filter_map(|part| part.trim_ascii().strip_prefix(name)?.strip_prefix('='));
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Some(value),
         _ => None,
@@ -192,12 +178,7 @@ mod tests {
         for wrong in ["", ";", "host;", "Host", "host;host", "ho st", "host,date"] {
             assert!(SignedHeaders::parse(wrong).is_err(), "{wrong}");
         }
-        let names = |count: usize| {
-            (0..count)
-                .map(|at| format!("h{at}"))
-                .collect::<Vec<_>>()
-                .join(";")
-        };
+        let names = |count: usize| (0..count).map(|at| format!("h{at}")).collect::<Vec<_>>().join(";");
         assert!(SignedHeaders::parse(&names(64)).is_ok());
         assert!(SignedHeaders::parse(&names(65)).is_err());
     }
@@ -207,22 +188,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("a", HeaderValue::from_static(" 1 "));
         headers.append("a", HeaderValue::from_static("2"));
-        let request = RequestHead {
-            method: "GET",
-            path: "/",
-            query: "",
-            authority: Some("h:1"),
-            headers: &headers,
-        };
+        let request = RequestHead { method: "GET", path: "/", query: "", authority: Some("h:1"), headers: &headers };
         let mut out = Vec::new();
-        SignedHeaders::parse("a;host")
-            .unwrap()
-            .push_canonical(&mut out, &request)
-            .unwrap();
+        SignedHeaders::parse("a;host").unwrap().push_canonical(&mut out, &request).unwrap();
         assert_eq!(out, b"a:1,2\nhost:h:1\n");
-        let missing = SignedHeaders::parse("b")
-            .unwrap()
-            .push_canonical(&mut out, &request);
+        let missing = SignedHeaders::parse("b").unwrap().push_canonical(&mut out, &request);
         assert_eq!(missing, Err(SignatureError::MissingHeader("b".to_owned())));
         assert_eq!(request.single("a"), None, "sent twice");
     }

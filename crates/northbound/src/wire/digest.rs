@@ -18,10 +18,7 @@ pub struct BodyDigest {
 impl BodyDigest {
     /// Hashes a body that is already in memory.
     pub fn of(body: &[u8]) -> Self {
-        Self {
-            sha256: sha256(body),
-            size_bytes: body.len() as u64,
-        }
+        Self { sha256: sha256(body), size_bytes: body.len() as u64 }
     }
 
     /// Takes the digest of a body that was hashed while it streamed by.
@@ -103,29 +100,17 @@ mod tests {
     /// RFC 2202 case 2, RFC 4231 cases 2 and 6, and the SM3 example of GB/T 32905.
     #[test]
     fn published_digests() {
-        let (key, message) = (
-            b"Jefe".as_slice(),
-            b"what do ya want for nothing?".as_slice(),
-        );
-        assert_eq!(
-            hex::encode(hmac_sha1(key, message)),
-            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
-        );
+        let (key, message) = (b"Jefe".as_slice(), b"what do ya want for nothing?".as_slice());
+        assert_eq!(hex::encode(hmac_sha1(key, message)), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         assert_eq!(
             hex::encode(hmac_sha256(key, message)),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex::encode(hmac_sha256(
-                &[0xaa; 131],
-                b"Test Using Larger Than Block-Size Key - Hash Key First"
-            )),
+            hex::encode(hmac_sha256(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
-        assert_eq!(
-            hex::encode(sm3(b"abc")),
-            "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
-        );
+        assert_eq!(hex::encode(sm3(b"abc")), "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
         assert_eq!(
             BodyDigest::of(b"").sha256_hex().as_slice(),
             b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -135,10 +120,7 @@ mod tests {
     #[test]
     fn spellings() {
         let digest = sha256(b"otaru");
-        assert_eq!(
-            hex_of_32(&digest).as_slice(),
-            hex::encode(digest).as_bytes()
-        );
+        assert_eq!(hex_of_32(&digest).as_slice(), hex::encode(digest).as_bytes());
         assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
     }
 

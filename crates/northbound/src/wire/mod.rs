@@ -15,12 +15,15 @@
 
 pub mod acs3;
 pub mod aws_v2;
+pub mod body;
 pub mod canonical;
 pub mod digest;
 mod error;
+pub mod limits;
 pub mod obs;
 pub mod oss_v1;
 pub mod percent;
+pub mod quota;
 pub mod rpc_v1;
 pub mod sdk_hmac;
 pub mod time;

@@ -115,25 +115,14 @@ impl<'a> ObsSignature<'a> {
 
     fn of_headers(headers: &'a HeaderMap) -> Result<Option<Self>, SignatureError> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(rest) = values
-            .next()
-            .and_then(|value| value.to_str().ok()?.strip_prefix("OBS "))
-        else {
+        let Some(rest) = values.next().and_then(|value| value.to_str().ok()?.strip_prefix("OBS ")) else {
             return Ok(None);
         };
         match (rest.trim_ascii().split_once(':'), values.next()) {
-            (Some((access_key_id, signature)), None)
-                if !access_key_id.is_empty() && !signature.is_empty() =>
-            {
-                Ok(Some(Self {
-                    access_key_id: access_key_id.into(),
-                    signature: signature.into(),
-                    expires: None,
-                }))
+            (Some((access_key_id, signature)), None) if !access_key_id.is_empty() && !signature.is_empty() => {
+                Ok(Some(Self { access_key_id: access_key_id.into(), signature: signature.into(), expires: None }))
             }
-            _ => Err(SignatureError::Malformed(
-                "Authorization has to be OBS AccessKeyId:Signature",
-            )),
+            _ => Err(SignatureError::Malformed("Authorization has to be OBS AccessKeyId:Signature")),
         }
     }
 
@@ -148,21 +137,15 @@ impl<'a> ObsSignature<'a> {
             };
             let value = to_text(decode_form(value.unwrap_or_default()));
             if slot.replace(value).is_some() {
-                return Err(SignatureError::Malformed(
-                    "AccessKeyId, Expires or Signature was sent twice",
-                ));
+                return Err(SignatureError::Malformed("AccessKeyId, Expires or Signature was sent twice"));
             }
         }
         match (access_key_id, signature, expires) {
             (None, _, _) => Ok(None),
-            (Some(access_key_id), Some(signature), Some(expires)) => Ok(Some(Self {
-                access_key_id,
-                signature,
-                expires: Some(expires),
-            })),
-            _ => Err(SignatureError::Malformed(
-                "AccessKeyId, Expires and Signature have to be sent together",
-            )),
+            (Some(access_key_id), Some(signature), Some(expires)) => {
+                Ok(Some(Self { access_key_id, signature, expires: Some(expires) }))
+            }
+            _ => Err(SignatureError::Malformed("AccessKeyId, Expires and Signature have to be sent together")),
         }
     }
 
@@ -176,14 +159,8 @@ impl<'a> ObsSignature<'a> {
             return Ok(None);
         };
         let only_digits = !expires.is_empty() && expires.bytes().all(|byte| byte.is_ascii_digit());
-        let at_ms = expires
-            .parse()
-            .ok()
-            .and_then(|seconds: i64| seconds.checked_mul(1000))
-            .filter(|_| only_digits);
-        at_ms
-            .map(Some)
-            .ok_or(SignatureError::InvalidTime("Expires"))
+        let at_ms = expires.parse().ok().and_then(|seconds: i64| seconds.checked_mul(1000)).filter(|_| only_digits);
+        at_ms.map(Some).ok_or(SignatureError::InvalidTime("Expires"))
     }
 
     /// When a request with a signature in the header was signed, by its `x-obs-date` or else `Date`, in epoch milliseconds.
@@ -192,14 +169,8 @@ impl<'a> ObsSignature<'a> {
     ///
     /// [`SignatureError::InvalidTime`] when neither was sent or the one that counts is no HTTP date.
     pub fn signed_at_ms(request: &RequestHead<'_>) -> Result<i64, SignatureError> {
-        let name = if request.headers.contains_key("x-obs-date") {
-            "x-obs-date"
-        } else {
-            "date"
-        };
-        let at_ms = request
-            .single(name)
-            .and_then(|date| TimeFormat::Http.parse(date));
+        let name = if request.headers.contains_key("x-obs-date") { "x-obs-date" } else { "date" };
+        let at_ms = request.single(name).and_then(|date| TimeFormat::Http.parse(date));
         at_ms.ok_or(SignatureError::InvalidTime("Date"))
     }
 
@@ -221,18 +192,14 @@ impl<'a> ObsSignature<'a> {
         let ours = base64(&hmac_sha1(secret.as_bytes(), &string_to_sign));
         match same(ours.as_bytes(), self.signature.as_bytes()) {
             true => Ok(()),
-            false => Err(SignatureError::Mismatch {
-                string_to_sign: String::from_utf8_lossy(&string_to_sign).into_owned(),
-            }),
+            false => {
+                Err(SignatureError::Mismatch { string_to_sign: String::from_utf8_lossy(&string_to_sign).into_owned() })
+            }
         }
     }
 
     /// The text whose keyed digest is the signature. Header values may be any bytes, so it is bytes.
-    pub fn string_to_sign(
-        &self,
-        request: &RequestHead<'_>,
-        virtual_bucket: Option<&str>,
-    ) -> Vec<u8> {
+    pub fn string_to_sign(&self, request: &RequestHead<'_>, virtual_bucket: Option<&str>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(request.method.as_bytes());
         out.push(b'\n');
@@ -273,11 +240,10 @@ fn push_resource(out: &mut Vec<u8>, request: &RequestHead<'_>, virtual_bucket: O
     out.extend_from_slice(request.path.as_bytes());
 
     type Unescaped<'a> = Cow<'a, [u8]>;
-    let mut parameters: Vec<(Unescaped<'_>, Option<Unescaped<'_>>)> =
-        split_pairs(request.query.as_bytes())
-            .map(|(name, value)| (decode_form(name), value.map(decode_form)))
-            .filter(|(name, _)| is_sub_resource(name))
-            .collect();
+    let mut parameters: Vec<(Unescaped<'_>, Option<Unescaped<'_>>)> = split_pairs(request.query.as_bytes())
+        .map(|(name, value)| (decode_form(name), value.map(decode_form)))
+        .filter(|(name, _)| is_sub_resource(name))
+        .collect();
     parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (at, (name, value)) in parameters.iter().enumerate() {
         out.push(if at == 0 { b'?' } else { b'&' });
@@ -292,9 +258,7 @@ fn push_resource(out: &mut Vec<u8>, request: &RequestHead<'_>, virtual_bucket: O
 fn is_sub_resource(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with(HEADER_PREFIX.as_bytes())
-        || SUB_RESOURCES
-            .binary_search_by(|other| other.as_bytes().cmp(&name))
-            .is_ok()
+        || SUB_RESOURCES.binary_search_by(|other| other.as_bytes().cmp(&name)).is_ok()
 }
 
 fn to_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
@@ -311,24 +275,10 @@ mod tests {
     #[test]
     fn sub_resources_are_sorted_for_the_search() {
         assert!(SUB_RESOURCES.is_sorted());
-        for name in [
-            "partNumber",
-            "uploadId",
-            "ACL",
-            "x-obs-security-token",
-            "response-content-type",
-        ] {
+        for name in ["partNumber", "uploadId", "ACL", "x-obs-security-token", "response-content-type"] {
             assert!(is_sub_resource(name.as_bytes()), "{name}");
         }
-        for name in [
-            "prefix",
-            "max-keys",
-            "marker",
-            "AccessKeyId",
-            "Expires",
-            "Signature",
-            "",
-        ] {
+        for name in ["prefix", "max-keys", "marker", "AccessKeyId", "Expires", "Signature", ""] {
             assert!(!is_sub_resource(name.as_bytes()), "{name}");
         }
     }

@@ -7,11 +7,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const ESCAPED_IN_PATH: &AsciiSet = &ESCAPED.remove(b'/');
 
 /// Why escaped text was refused.
@@ -72,10 +68,7 @@ pub fn decode_form(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.contains(&b'+') {
         return percent_decode(raw).into();
     }
-    let spaced: Vec<u8> = raw
-        .iter()
-        .map(|&byte| if byte == b'+' { b' ' } else { byte })
-        .collect();
+    let spaced: Vec<u8> = raw.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     // A borrowed answer means that there was nothing to unescape, and the spaced copy is the answer itself.
     let unescaped = match Cow::from(percent_decode(&spaced)) {
         Cow::Owned(bytes) => Some(bytes),
@@ -86,12 +79,12 @@ pub fn decode_form(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// Splits raw query or form text into raw pairs, in order; the value is `None` where there was no `=`.
 pub fn split_pairs(raw: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-    raw.split(|&byte| byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| match pair.iter().position(|&byte| byte == b'=') {
+    raw.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        match pair.iter().position(|&byte| byte == b'=') {
             Some(at) => (&pair[..at], Some(&pair[at + 1..])),
             None => (pair, None),
-        })
+        }
+    })
 }
 
 /// Reads raw query or form text (`application/x-www-form-urlencoded`) into pairs, in order, repeated names included.
@@ -102,10 +95,7 @@ pub fn split_pairs(raw: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
 pub fn parse_pairs(raw: &[u8], text: Text) -> Result<Vec<(String, String)>, DecodeError> {
     split_pairs(raw)
         .map(|(name, value)| {
-            Ok((
-                to_text(decode_form(name), text)?,
-                to_text(decode_form(value.unwrap_or_default()), text)?,
-            ))
+            Ok((to_text(decode_form(name), text)?, to_text(decode_form(value.unwrap_or_default()), text)?))
         })
         .collect()
 }
@@ -133,10 +123,7 @@ mod tests {
     #[test]
     fn only_the_unreserved_characters_stay_bare() {
         assert_eq!(encode("azAZ09-_.~"), "azAZ09-_.~");
-        assert_eq!(
-            encode("a b+*/=&%'()!é"),
-            "a%20b%2B%2A%2F%3D%26%25%27%28%29%21%C3%A9"
-        );
+        assert_eq!(encode("a b+*/=&%'()!é"), "a%20b%2B%2A%2F%3D%26%25%27%28%29%21%C3%A9");
         assert!(matches!(encode("plain"), Cow::Borrowed("plain")));
     }
 
@@ -171,36 +158,21 @@ mod tests {
 
     #[test]
     fn pairs_keep_their_order_and_repetitions() {
-        assert_eq!(
-            pairs("b=2&a=1&b=1"),
-            [pair("b", "2"), pair("a", "1"), pair("b", "1")]
-        );
+        assert_eq!(pairs("b=2&a=1&b=1"), [pair("b", "2"), pair("a", "1"), pair("b", "1")]);
     }
 
     #[test]
     fn empty_pairs_are_skipped_and_empty_sides_kept() {
-        assert_eq!(
-            pairs("&&a=1&&b&c=&=d&"),
-            [pair("a", "1"), pair("b", ""), pair("c", ""), pair("", "d")]
-        );
+        assert_eq!(pairs("&&a=1&&b&c=&=d&"), [pair("a", "1"), pair("b", ""), pair("c", ""), pair("", "d")]);
         assert_eq!(pairs("a=b=c"), [pair("a", "b=c")]);
         assert!(pairs("").is_empty());
     }
 
     #[test]
     fn strict_text_refuses_what_lossy_text_replaces() {
-        assert_eq!(
-            parse_pairs(b"a=%ff", Text::Strict),
-            Err(DecodeError::NotUtf8)
-        );
-        assert_eq!(
-            parse_pairs(b"a=\xff", Text::Strict),
-            Err(DecodeError::NotUtf8)
-        );
+        assert_eq!(parse_pairs(b"a=%ff", Text::Strict), Err(DecodeError::NotUtf8));
+        assert_eq!(parse_pairs(b"a=\xff", Text::Strict), Err(DecodeError::NotUtf8));
         assert_eq!(parse_pairs(b"a%00=1", Text::Strict), Err(DecodeError::Nul));
-        assert_eq!(
-            parse_pairs(b"a=%ff%00", Text::Lossy),
-            Ok(vec![pair("a", "\u{fffd}\0")])
-        );
+        assert_eq!(parse_pairs(b"a=%ff%00", Text::Lossy), Ok(vec![pair("a", "\u{fffd}\0")]));
     }
 }

@@ -40,20 +40,13 @@ impl SignatureMethod {
 /// [`SignatureError::Mismatch`] with the server's string to sign, which the contract wants back in the message;
 /// [`SignatureError::Missing`] without `Signature`, [`SignatureError::UnsupportedAlgorithm`], or
 /// [`SignatureError::Malformed`] when `Signature` or `SignatureMethod` is absent or repeated.
-pub fn verify(
-    http_method: &str,
-    parameters: &[(String, String)],
-    secret: &str,
-) -> Result<(), SignatureError> {
+pub fn verify(http_method: &str, parameters: &[(String, String)], secret: &str) -> Result<(), SignatureError> {
     let theirs = single(parameters, "Signature")?.ok_or(SignatureError::Missing)?;
-    let method = single(parameters, "SignatureMethod")?
-        .ok_or(SignatureError::Malformed("SignatureMethod is missing"))?;
+    let method =
+        single(parameters, "SignatureMethod")?.ok_or(SignatureError::Malformed("SignatureMethod is missing"))?;
     let method = SignatureMethod::parse(method)?;
     let string_to_sign = string_to_sign(http_method, parameters);
-    match same(
-        sign(method, &string_to_sign, secret).as_bytes(),
-        theirs.as_bytes(),
-    ) {
+    match same(sign(method, &string_to_sign, secret).as_bytes(), theirs.as_bytes()) {
         true => Ok(()),
         false => Err(SignatureError::Mismatch { string_to_sign }),
     }
@@ -61,15 +54,9 @@ pub fn verify(
 
 /// The text whose keyed digest is the signature: method, `/`, and the sorted parameters without `Signature`, escaped again.
 pub fn string_to_sign(http_method: &str, parameters: &[(String, String)]) -> String {
-    let mut sorted: Vec<&(String, String)> = parameters
-        .iter()
-        .filter(|(name, _)| name != "Signature")
-        .collect();
+    let mut sorted: Vec<&(String, String)> = parameters.iter().filter(|(name, _)| name != "Signature").collect();
     sorted.sort_unstable();
-    let size: usize = sorted
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 6)
-        .sum();
+    let size: usize = sorted.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
     let mut out = String::with_capacity(http_method.len() + 5 + size + size / 4);
     push_encoded(&mut out, http_method.as_bytes());
     out.push_str("&%2F&");
@@ -95,19 +82,11 @@ pub fn sign(method: SignatureMethod, string_to_sign: &str, secret: &str) -> Stri
     }
 }
 
-fn single<'a>(
-    parameters: &'a [(String, String)],
-    name: &str,
-) -> Result<Option<&'a str>, SignatureError> {
-    let mut values = parameters
-        .iter()
-        .filter(|(other, _)| other == name)
-        .map(|(_, value)| value.as_str());
+fn single<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, SignatureError> {
+    let mut values = parameters.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
     let first = values.next();
     match values.next() {
         None => Ok(first),
-        Some(_) => Err(SignatureError::Malformed(
-            "a signature parameter was sent twice",
-        )),
+        Some(_) => Err(SignatureError::Malformed("a signature parameter was sent twice")),
     }
 }

@@ -59,11 +59,7 @@ impl<'a> Authorization<'a> {
         if values.next().is_some() {
             return Err(SignatureError::Malformed("Authorization was sent twice"));
         }
-        Self::parse(
-            value
-                .to_str()
-                .map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?,
-        )
+        Self::parse(value.to_str().map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?)
     }
 
     /// Parses the value of an `Authorization` header.
@@ -75,29 +71,17 @@ impl<'a> Authorization<'a> {
     pub fn parse(value: &'a str) -> Result<Self, SignatureError> {
         let (algorithm, parts) = value.trim_ascii().split_once(' ').unwrap_or((value, ""));
         let (access_key_id, scheme) = match algorithm {
-            PLAIN => (
-                field(parts, "Access").ok_or(SignatureError::Malformed("Access"))?,
-                Scheme::Plain,
-            ),
+            PLAIN => (field(parts, "Access").ok_or(SignatureError::Malformed("Access"))?, Scheme::Plain),
             DERIVED => {
-                let credential =
-                    field(parts, "Credential").ok_or(SignatureError::Malformed("Credential"))?;
+                let credential = field(parts, "Credential").ok_or(SignatureError::Malformed("Credential"))?;
                 let scope = parse_credential(credential);
-                scope.ok_or(SignatureError::Malformed(
-                    "Credential has to be AK/yyyyMMdd/region/service",
-                ))?
+                scope.ok_or(SignatureError::Malformed("Credential has to be AK/yyyyMMdd/region/service"))?
             }
             other => return Err(SignatureError::UnsupportedAlgorithm(other.to_owned())),
         };
-        let signed_headers =
-            field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
+        let signed_headers = field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
         let signature = field(parts, "Signature").ok_or(SignatureError::Malformed("Signature"))?;
-        Ok(Self {
-            scheme,
-            access_key_id,
-            signed_headers: SignedHeaders::parse(signed_headers)?,
-            signature,
-        })
+        Ok(Self { scheme, access_key_id, signed_headers: SignedHeaders::parse(signed_headers)?, signature })
     }
 
     /// When the request was signed, by its `X-Sdk-Date`, in epoch milliseconds. The door compares it with its clock.
@@ -107,9 +91,7 @@ impl<'a> Authorization<'a> {
     /// [`SignatureError::UnsignedHeader`] or [`SignatureError::InvalidTime`].
     pub fn signed_at_ms(&self, request: &RequestHead<'_>) -> Result<i64, SignatureError> {
         let date = self.date(request)?;
-        TimeFormat::Compact
-            .parse(date)
-            .ok_or(SignatureError::InvalidTime("X-Sdk-Date"))
+        TimeFormat::Compact.parse(date).ok_or(SignatureError::InvalidTime("X-Sdk-Date"))
     }
 
     /// Whether the signature is the one that `secret` gives for this request and body.
@@ -119,21 +101,12 @@ impl<'a> Authorization<'a> {
     /// # Errors
     ///
     /// [`SignatureError::Mismatch`] when it is not; the other variants when it cannot be.
-    pub fn verify(
-        &self,
-        request: &RequestHead<'_>,
-        body: &BodyDigest,
-        secret: &str,
-    ) -> Result<(), SignatureError> {
+    pub fn verify(&self, request: &RequestHead<'_>, body: &BodyDigest, secret: &str) -> Result<(), SignatureError> {
         let string_to_sign = self.string_to_sign(request, body)?;
         let message = string_to_sign.as_bytes();
         let ours = match self.scheme {
             Scheme::Plain => hmac_sha256(secret.as_bytes(), message),
-            Scheme::Derived {
-                date,
-                region,
-                service,
-            } => {
+            Scheme::Derived { date, region, service } => {
                 let key = derive_key(self.access_key_id, secret, date, region, service);
                 hmac_sha256(&key, message)
             }
@@ -149,27 +122,17 @@ impl<'a> Authorization<'a> {
     /// # Errors
     ///
     /// As [`Self::verify`], apart from the mismatch.
-    pub fn string_to_sign(
-        &self,
-        request: &RequestHead<'_>,
-        body: &BodyDigest,
-    ) -> Result<String, SignatureError> {
+    pub fn string_to_sign(&self, request: &RequestHead<'_>, body: &BodyDigest) -> Result<String, SignatureError> {
         let sent_date = self.date(request)?;
         let canonical_digest = hex_of_32(&sha256(&self.canonical_request(request, body)?));
         let canonical_digest = String::from_utf8_lossy(&canonical_digest);
         match self.scheme {
             Scheme::Plain => Ok(format!("{PLAIN}\n{sent_date}\n{canonical_digest}")),
-            Scheme::Derived {
-                date,
-                region,
-                service,
-            } => {
+            Scheme::Derived { date, region, service } => {
                 if !sent_date.starts_with(date) {
                     return Err(SignatureError::ScopeDate);
                 }
-                Ok(format!(
-                    "{DERIVED}\n{sent_date}\n{date}/{region}/{service}\n{canonical_digest}"
-                ))
+                Ok(format!("{DERIVED}\n{sent_date}\n{date}/{region}/{service}\n{canonical_digest}"))
             }
         }
     }
@@ -179,11 +142,7 @@ impl<'a> Authorization<'a> {
     /// # Errors
     ///
     /// As [`Self::verify`], apart from the mismatch.
-    pub fn canonical_request(
-        &self,
-        request: &RequestHead<'_>,
-        body: &BodyDigest,
-    ) -> Result<Vec<u8>, SignatureError> {
+    pub fn canonical_request(&self, request: &RequestHead<'_>, body: &BodyDigest) -> Result<Vec<u8>, SignatureError> {
         let mut out = String::with_capacity(512);
         out.push_str(request.method);
         out.push('\n');
@@ -210,9 +169,7 @@ impl<'a> Authorization<'a> {
         if !self.signed_headers.contains(DATE_HEADER) {
             return Err(SignatureError::UnsignedHeader("X-Sdk-Date"));
         }
-        request
-            .single(DATE_HEADER)
-            .ok_or(SignatureError::InvalidTime("X-Sdk-Date"))
+        request.single(DATE_HEADER).ok_or(SignatureError::InvalidTime("X-Sdk-Date"))
     }
 }
 
@@ -220,11 +177,7 @@ impl<'a> Authorization<'a> {
 ///
 /// A declaration counts only beside a body. `UNSIGNED-PAYLOAD` is for multipart alone, so that nobody can be talked into
 /// accepting a JSON body that no signature covers; a declared digest has to be the body's, or it would cover nothing.
-fn push_body_item(
-    out: &mut Vec<u8>,
-    request: &RequestHead<'_>,
-    body: &BodyDigest,
-) -> Result<(), SignatureError> {
+fn push_body_item(out: &mut Vec<u8>, request: &RequestHead<'_>, body: &BodyDigest) -> Result<(), SignatureError> {
     let ours = body.sha256_hex();
     if body.is_empty() || !request.headers.contains_key(BODY_DIGEST_HEADER) {
         out.extend_from_slice(&ours);
@@ -245,44 +198,20 @@ fn push_body_item(
 
 fn is_multipart(headers: &HeaderMap) -> bool {
     const PREFIX: &[u8] = b"multipart/";
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .map(|value| value.as_bytes().trim_ascii());
-    content_type
-        .and_then(|value| value.get(..PREFIX.len()))
-        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii());
+    content_type.and_then(|value| value.get(..PREFIX.len())).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 fn parse_credential(credential: &str) -> Option<(&str, Scheme<'_>)> {
     let mut parts = credential.split('/');
-    let (access_key_id, date, region, service) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (access_key_id, date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
-    let complete = !access_key_id.is_empty()
-        && !region.is_empty()
-        && !service.is_empty()
-        && parts.next().is_none();
-    (is_date && complete).then_some((
-        access_key_id,
-        Scheme::Derived {
-            date,
-            region,
-            service,
-        },
-    ))
+    let complete = !access_key_id.is_empty() && !region.is_empty() && !service.is_empty() && parts.next().is_none();
+    (is_date && complete).then_some((access_key_id, Scheme::Derived { date, region, service }))
 }
 
 /// The derived signing key (§8.3): one HKDF step whose result is used as hex text, not as bytes.
-pub fn derive_key(
-    access_key_id: &str,
-    secret: &str,
-    date: &str,
-    region: &str,
-    service: &str,
-) -> [u8; 64] {
+pub fn derive_key(access_key_id: &str, secret: &str, date: &str, region: &str, service: &str) -> [u8; 64] {
     let pseudo_random_key = hmac_sha256(access_key_id.as_bytes(), secret.as_bytes());
-    hex_of_32(&hmac_sha256(
-        &pseudo_random_key,
-        format!("{date}/{region}/{service}\u{1}").as_bytes(),
-    ))
+    hex_of_32(&hmac_sha256(&pseudo_random_key, format!("{date}/{region}/{service}\u{1}").as_bytes()))
 }

@@ -10,9 +10,7 @@ pub const SIGNATURE_WINDOW_MS: u64 = 15 * 60 * 1000;
 /// 0000-01-01T00:00:00Z, the first moment that a four-digit year can name.
 const FIRST_MS: i64 = -62_167_219_200_000;
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// One spelling of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +35,7 @@ impl TimeFormat {
     /// A moment outside the years 0000 to 9999 is spelled as the nearest moment inside them.
     pub fn format(self, at_ms: i64) -> String {
         let at_ms = at_ms.clamp(FIRST_MS, Timestamp::MAX.as_millisecond());
-        let second =
-            Timestamp::from_second(at_ms.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let second = Timestamp::from_second(at_ms.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
         let civil = Offset::UTC.to_datetime(second);
         let millis = at_ms.rem_euclid(1000);
 
@@ -75,8 +72,7 @@ impl TimeFormat {
     ///
     /// Microseconds are cut to milliseconds. The day of the week has to be the right one.
     pub fn parse(self, text: &str) -> Option<i64> {
-        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut millis) =
-            (0, 0, 0, 0, 0, 0, 0);
+        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut millis) = (0, 0, 0, 0, 0, 0, 0);
         let mut weekday = None;
         let mut rest = text.as_bytes();
         for field in self.fields() {
@@ -85,9 +81,7 @@ impl TimeFormat {
             match field {
                 Field::Literal(literal) => (literal.as_bytes() == head).then_some(())?,
                 Field::Weekday => weekday = Some(head),
-                Field::MonthName => {
-                    month = 1 + MONTHS.iter().position(|name| name.as_bytes() == head)? as i8
-                }
+                Field::MonthName => month = 1 + MONTHS.iter().position(|name| name.as_bytes() == head)? as i8,
                 Field::Year => year = digits(head)? as i16,
                 Field::Month => month = digits(head)? as i8,
                 Field::Day => day = digits(head)? as i8,
@@ -99,8 +93,7 @@ impl TimeFormat {
             }
         }
         let civil = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-        let right_weekday =
-            weekday.is_none_or(|name| name == weekday_name(civil.weekday()).as_bytes());
+        let right_weekday = weekday.is_none_or(|name| name == weekday_name(civil.weekday()).as_bytes());
         if !rest.is_empty() || !right_weekday {
             return None;
         }
@@ -108,9 +101,7 @@ impl TimeFormat {
     }
 
     fn fields(self) -> &'static [Field] {
-        use Field::{
-            Day, Hour, Literal, Micros, Millis, Minute, Month, MonthName, Second, Weekday, Year,
-        };
+        use Field::{Day, Hour, Literal, Micros, Millis, Minute, Month, MonthName, Second, Weekday, Year};
         const DASH: Field = Literal("-");
         const COLON: Field = Literal(":");
         const SPACE: Field = Literal(" ");
@@ -121,23 +112,15 @@ impl TimeFormat {
         const GMT: Field = Literal(" GMT");
         match self {
             Self::Compact => &[Year, Month, Day, T, Hour, Minute, Second, Z],
-            Self::Seconds => &[
-                Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, Z,
-            ],
-            Self::Millis => &[
-                Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, DOT, Millis, Z,
-            ],
-            Self::Micros => &[
-                Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, DOT, Micros, Z,
-            ],
-            Self::Http => &[
-                Weekday, COMMA, Day, SPACE, MonthName, SPACE, Year, SPACE, Hour, COLON, Minute,
-                COLON, Second, GMT,
-            ],
-            Self::Dashed => &[
-                Weekday, COMMA, Day, DASH, MonthName, DASH, Year, SPACE, Hour, COLON, Minute,
-                COLON, Second, GMT,
-            ],
+            Self::Seconds => &[Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, Z],
+            Self::Millis => &[Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, DOT, Millis, Z],
+            Self::Micros => &[Year, DASH, Month, DASH, Day, T, Hour, COLON, Minute, COLON, Second, DOT, Micros, Z],
+            Self::Http => {
+                &[Weekday, COMMA, Day, SPACE, MonthName, SPACE, Year, SPACE, Hour, COLON, Minute, COLON, Second, GMT]
+            }
+            Self::Dashed => {
+                &[Weekday, COMMA, Day, DASH, MonthName, DASH, Year, SPACE, Hour, COLON, Minute, COLON, Second, GMT]
+            }
         }
     }
 }
@@ -180,10 +163,7 @@ fn push_digits(out: &mut String, value: i64, width: usize) {
 
 /// The value of at most six decimal digits; a sign, a space or anything else is `None`.
 fn digits(field: &[u8]) -> Option<u32> {
-    field.iter().try_fold(0, |value, byte| {
-        byte.is_ascii_digit()
-            .then(|| value * 10 + u32::from(byte - b'0'))
-    })
+    field.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0')))
 }
 
 fn weekday_name(weekday: Weekday) -> &'static str {
@@ -235,37 +215,18 @@ mod tests {
         );
         for (format, text) in ALL.into_iter().zip(spelled) {
             let finest = matches!(format, TimeFormat::Millis | TimeFormat::Micros);
-            assert_eq!(
-                format.parse(&text),
-                Some(if finest { AT_MS } else { AT_MS - 678 }),
-                "{text}"
-            );
+            assert_eq!(format.parse(&text), Some(if finest { AT_MS } else { AT_MS - 678 }), "{text}");
         }
     }
 
     /// The examples printed in the contracts.
     #[test]
     fn contract_examples() {
-        assert_eq!(
-            TimeFormat::Compact.parse("20230211T121212Z"),
-            Some(1_676_117_532_000)
-        );
-        assert_eq!(
-            TimeFormat::Compact.parse("20151212T121212Z"),
-            Some(1_449_922_332_000)
-        );
-        assert_eq!(
-            TimeFormat::Millis.parse("2019-11-04T06:22:19.566Z"),
-            Some(1_572_848_539_566)
-        );
-        assert_eq!(
-            TimeFormat::Dashed.parse("Wed, 08-Aug-2018 03:01:19 GMT"),
-            Some(1_533_697_279_000)
-        );
-        assert_eq!(
-            TimeFormat::Http.parse("Tue, 27 Mar 2007 19:36:42 GMT"),
-            Some(1_175_024_202_000)
-        );
+        assert_eq!(TimeFormat::Compact.parse("20230211T121212Z"), Some(1_676_117_532_000));
+        assert_eq!(TimeFormat::Compact.parse("20151212T121212Z"), Some(1_449_922_332_000));
+        assert_eq!(TimeFormat::Millis.parse("2019-11-04T06:22:19.566Z"), Some(1_572_848_539_566));
+        assert_eq!(TimeFormat::Dashed.parse("Wed, 08-Aug-2018 03:01:19 GMT"), Some(1_533_697_279_000));
+        assert_eq!(TimeFormat::Http.parse("Tue, 27 Mar 2007 19:36:42 GMT"), Some(1_175_024_202_000));
     }
 
     #[test]
@@ -296,42 +257,22 @@ mod tests {
         }
         assert_eq!(TimeFormat::Millis.parse("2026-01-02T03:04:05.67Z"), None);
         assert_eq!(TimeFormat::Micros.parse("2026-01-02T03:04:05.678Z"), None);
-        assert_eq!(
-            TimeFormat::Http.parse("Mon, 02 Jan 2026 03:04:05 GMT"),
-            None,
-            "the 2nd was a Friday"
-        );
-        assert_eq!(
-            TimeFormat::Http.parse("Fri, 02 jan 2026 03:04:05 GMT"),
-            None
-        );
-        assert_eq!(
-            TimeFormat::Http.parse("Fri, 02 Jan 2026 03:04:05 UTC"),
-            None
-        );
+        assert_eq!(TimeFormat::Http.parse("Mon, 02 Jan 2026 03:04:05 GMT"), None, "the 2nd was a Friday");
+        assert_eq!(TimeFormat::Http.parse("Fri, 02 jan 2026 03:04:05 GMT"), None);
+        assert_eq!(TimeFormat::Http.parse("Fri, 02 Jan 2026 03:04:05 UTC"), None);
     }
 
     #[test]
     fn leap_days_and_times_before_the_epoch() {
-        assert_eq!(
-            TimeFormat::Compact.parse("20240229T000000Z"),
-            Some(1_709_164_800_000)
-        );
+        assert_eq!(TimeFormat::Compact.parse("20240229T000000Z"), Some(1_709_164_800_000));
         assert_eq!(TimeFormat::Millis.format(-1), "1969-12-31T23:59:59.999Z");
-        assert_eq!(
-            TimeFormat::Millis.parse("1969-12-31T23:59:59.999Z"),
-            Some(-1)
-        );
+        assert_eq!(TimeFormat::Millis.parse("1969-12-31T23:59:59.999Z"), Some(-1));
     }
 
     #[test]
     fn moments_out_of_range_are_spelled_as_the_nearest() {
         assert_eq!(TimeFormat::Seconds.format(i64::MIN), "0000-01-01T00:00:00Z");
-        assert!(
-            TimeFormat::Seconds
-                .format(i64::MAX)
-                .starts_with("9999-12-3")
-        );
+        assert!(TimeFormat::Seconds.format(i64::MAX).starts_with("9999-12-3"));
     }
 
     #[test]

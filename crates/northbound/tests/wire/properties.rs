@@ -3,14 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use otaru_northbound::wire::digest::{BodyDigest, hex_of_32, hmac_sha256};
 use otaru_northbound::wire::obs::ObsSignature;
-use otaru_northbound::wire::percent::{
-    Text, decode_form, decode_path, encode, parse_pairs, push_encoded_twice,
-};
+use otaru_northbound::wire::percent::{Text, decode_form, decode_path, encode, parse_pairs, push_encoded_twice};
 use otaru_northbound::wire::rpc_v1::SignatureMethod;
 use otaru_northbound::wire::time::TimeFormat;
-use otaru_northbound::wire::{
-    RequestHead, SignatureError, acs3, aws_v2, canonical, oss_v1, rpc_v1, sdk_hmac,
-};
+use otaru_northbound::wire::{RequestHead, SignatureError, acs3, aws_v2, canonical, oss_v1, rpc_v1, sdk_hmac};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -52,37 +48,22 @@ struct Request {
 
 fn any_request() -> impl Strategy<Value = Request> {
     let headers = ("[ -~]{1,12}", "[ -~]{1,12}", "[a-z.]{1,8}:[0-9]{2,4}");
-    (
-        "[A-Z]{3,7}",
-        vec("[a-zA-Z0-9 é+/-]{1,8}", 1..4),
-        any_pairs(),
-        headers,
-        vec(any::<u8>(), 0..32),
-        "[!-~]{1,80}",
-    )
-        .prop_map(
-            |(method, segments, pairs, (action, agent, host), body, secret)| Request {
-                method,
-                path: segments
-                    .iter()
-                    .map(|segment| format!("/{}", encode(segment)))
-                    .collect(),
-                query: to_query(&pairs),
-                headers: vec![
-                    ("host", host),
-                    ("user-agent", agent),
-                    ("x-acs-action", action),
-                    (
-                        "x-acs-content-sha256",
-                        hex_text(&BodyDigest::of(&body).sha256_hex()),
-                    ),
-                    ("x-acs-date", "2026-01-02T03:04:05Z".to_owned()),
-                    ("x-sdk-date", "20260102T030405Z".to_owned()),
-                ],
-                body,
-                secret,
-            },
-        )
+    ("[A-Z]{3,7}", vec("[a-zA-Z0-9 é+/-]{1,8}", 1..4), any_pairs(), headers, vec(any::<u8>(), 0..32), "[!-~]{1,80}")
+        .prop_map(|(method, segments, pairs, (action, agent, host), body, secret)| Request {
+            method,
+            path: segments.iter().map(|segment| format!("/{}", encode(segment))).collect(),
+            query: to_query(&pairs),
+            headers: vec![
+                ("host", host),
+                ("user-agent", agent),
+                ("x-acs-action", action),
+                ("x-acs-content-sha256", hex_text(&BodyDigest::of(&body).sha256_hex())),
+                ("x-acs-date", "2026-01-02T03:04:05Z".to_owned()),
+                ("x-sdk-date", "20260102T030405Z".to_owned()),
+            ],
+            body,
+            secret,
+        })
 }
 
 fn hex_text(hex: &[u8; 64]) -> String {
@@ -92,67 +73,40 @@ fn hex_text(hex: &[u8; 64]) -> String {
 impl Request {
     fn header_map(&self) -> HeaderMap {
         let pair = |(name, value): &(&'static str, String)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            )
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         };
         self.headers.iter().map(pair).collect()
     }
 
     fn head<'a>(&'a self, headers: &'a HeaderMap) -> RequestHead<'a> {
-        RequestHead {
-            method: &self.method,
-            path: &self.path,
-            query: &self.query,
-            authority: None,
-            headers,
-        }
+        RequestHead { method: &self.method, path: &self.path, query: &self.query, authority: None, headers }
     }
 
     /// Verifies the request under each scheme with the given `Authorization` headers: plain, derived, ACS3.
     fn verify(&self, [plain, derived, acs3]: &[String; 3]) -> [Result<(), SignatureError>; 3] {
         let headers = self.header_map();
         let (head, body) = (self.head(&headers), BodyDigest::of(&self.body));
-        let sdk = |header: &str| {
-            sdk_hmac::Authorization::parse(header)?.verify(&head, &body, &self.secret)
-        };
-        let acs3 = acs3::Authorization::parse(acs3)
-            .and_then(|found| found.verify(&head, &self.body, &self.secret));
+        let sdk = |header: &str| sdk_hmac::Authorization::parse(header)?.verify(&head, &body, &self.secret);
+        let acs3 = acs3::Authorization::parse(acs3).and_then(|found| found.verify(&head, &self.body, &self.secret));
         [sdk(plain), sdk(derived), acs3]
     }
 
     fn sign(&self) -> [String; 3] {
         let headers = self.header_map();
         let (head, body) = (self.head(&headers), BodyDigest::of(&self.body));
-        let names = self
-            .headers
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(";");
+        let names = self.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let plain = format!("SDK-HMAC-SHA256 Access=AK, SignedHeaders={names}, Signature=");
-        let derived = format!(
-            "V11-HMAC-SHA256 Credential=AK/20260102/my-site/iotdm, SignedHeaders={names}, Signature="
-        );
+        let derived =
+            format!("V11-HMAC-SHA256 Credential=AK/20260102/my-site/iotdm, SignedHeaders={names}, Signature=");
         let acs3 = format!("ACS3-HMAC-SHA256 Credential=AK,SignedHeaders={names},Signature=");
         let sdk = |header: &str, key: &[u8]| {
             let unsigned = format!("{header}0");
-            let message = sdk_hmac::Authorization::parse(&unsigned)
-                .unwrap()
-                .string_to_sign(&head, &body)
-                .unwrap();
-            format!(
-                "{header}{}",
-                hex_text(&hex_of_32(&hmac_sha256(key, message.as_bytes())))
-            )
+            let message = sdk_hmac::Authorization::parse(&unsigned).unwrap().string_to_sign(&head, &body).unwrap();
+            format!("{header}{}", hex_text(&hex_of_32(&hmac_sha256(key, message.as_bytes()))))
         };
         let derived_key = sdk_hmac::derive_key("AK", &self.secret, "20260102", "my-site", "iotdm");
         let acs3_unsigned = format!("{acs3}0");
-        let acs3_message = acs3::Authorization::parse(&acs3_unsigned)
-            .unwrap()
-            .string_to_sign(&head)
-            .unwrap();
+        let acs3_message = acs3::Authorization::parse(&acs3_unsigned).unwrap().string_to_sign(&head).unwrap();
         let acs3_signature = hmac_sha256(self.secret.as_bytes(), acs3_message.as_bytes());
         [
             sdk(&plain, self.secret.as_bytes()),

@@ -37,7 +37,10 @@ impl BlobReader {
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static + use<> {
         let end = range.end.min(self.size_bytes);
         let reading = Reading { file: Arc::clone(&self.file), next: range.start, end, may_be_cached: true };
-        stream::try_unfold(reading, |mut reading| async move { Ok(reading.chunk().await?.map(|bytes| (bytes, reading))) })
+        stream::try_unfold(
+            reading,
+            |mut reading| async move { Ok(reading.chunk().await?.map(|bytes| (bytes, reading))) },
+        )
     }
 }
 

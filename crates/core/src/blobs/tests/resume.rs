@@ -16,7 +16,11 @@ async fn parts_are_put_together_in_the_order_given() {
     let (home, blobs) = store().await;
     let whole = content(900_000);
     let part = keep_part(&blobs, "u-3", &whole[700_000..]).await;
-    assert_eq!(part.digest, Digest::of(&whole[700_000..]), "a part knows its own digests: entity tags are made of them");
+    assert_eq!(
+        part.digest,
+        Digest::of(&whole[700_000..]),
+        "a part knows its own digests: entity tags are made of them"
+    );
     keep_part(&blobs, "u-1", &whole[..300_000]).await;
     keep_part(&blobs, "u-2", &whole[300_000..700_000]).await;
     assert_eq!(blobs.list(None, 10).await.unwrap(), []);
@@ -191,7 +195,14 @@ async fn a_killed_process_loses_nothing_it_acknowledged_and_leaves_no_litter() {
 
     let home = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", concat!(module_path!(), "::a_killed_process_loses_nothing_it_acknowledged_and_leaves_no_litter").split_once("::").unwrap().1])
+        .args([
+            "--exact",
+            "--nocapture",
+            concat!(module_path!(), "::a_killed_process_loses_nothing_it_acknowledged_and_leaves_no_litter")
+                .split_once("::")
+                .unwrap()
+                .1,
+        ])
         .env(HOME, home.path())
         .stdout(Stdio::piped())
         .spawn()

@@ -165,8 +165,11 @@ async fn a_listing_goes_by_digest_and_continues_anywhere() {
         expected.push((put(&blobs, "upload", &content(n)).await.unwrap().digest, n as u64));
     }
     expected.sort();
-    std::fs::write(home.path().join("objects/README"), "somebody's note").unwrap_or_default();
-    std::fs::remove_file(home.path().join("objects/README")).unwrap();
+    // Other people's files are none of ours.
+    let inside = home.path().join("objects").join(&expected[0].0.to_hex()[..2]);
+    std::fs::write(home.path().join("objects/README"), "a note").unwrap();
+    std::fs::write(inside.join(".DS_Store"), "litter").unwrap();
+    std::fs::write(inside.join(&expected[0].0.to_hex()[2..4]).join("f.orig"), "a copy").unwrap();
 
     let mut found = Vec::new();
     let mut after = None;
