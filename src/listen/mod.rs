@@ -18,9 +18,8 @@ pub mod tls;
 
 use std::time::Duration;
 
-pub use accept::{Door, OpenError, serve};
-pub use body::{RequestBody, RequestBodyError};
-pub use self_signed::{SelfSigned, SelfSignedError};
+pub use accept::{Door, serve};
+pub use self_signed::SelfSigned;
 
 /// What one door grants its connections.
 #[derive(Debug, Clone)]
