@@ -133,22 +133,25 @@ impl Fs {
             return Err(BlobError::TooLarge);
         }
         let (fs, id) = (Arc::clone(self), id.clone());
-        let sink = off_runtime(move || {
+        let (sink, limit_bytes) = off_runtime(move || {
             let path = fs.staged_path(&id);
             let file = OpenOptions::new().append(true).create(offset_bytes == 0).open(path)?;
             try_lock(&file)?;
             let meta = file.metadata()?;
-            // Without a name it was discarded just now; with a second one it is a blob as well, and blobs never change.
-            if meta.nlink() != 1 {
+            // Without a name it was discarded just now.
+            if meta.nlink() == 0 {
                 return Err(BlobError::Busy);
             }
             if meta.len() != offset_bytes {
                 return Err(BlobError::OutOfStep { len_bytes: meta.len() });
             }
+            // With a second name it is a blob as well, and blobs never change: not a byte more is taken. Somebody who
+            // missed our answer can still end the upload again.
+            let limit_bytes = if meta.nlink() == 1 { limit_bytes } else { offset_bytes };
             if offset_bytes == 0 {
                 sync_dir(&fs.staging)?;
             }
-            Ok(Sink { fs, file, pass: None, cut_to_bytes: Some(offset_bytes) })
+            Ok((Sink { fs, file, pass: None, cut_to_bytes: Some(offset_bytes) }, limit_bytes))
         })
         .await?;
         Ok(Appending { upload: Upload::new(sink, offset_bytes, limit_bytes) })
