@@ -3,5 +3,6 @@
 mod first_minute;
 mod golden;
 mod http;
+mod oceanconnect;
 mod server;
 mod tidy;
