@@ -329,9 +329,11 @@ async fn find_here(
             (upload.file_name, bytes.size_bytes, bytes.sha256, bytes.md5, Some(upload.id))
         }
         FileSource::Object { bucket, key, .. } => {
-            // A bucket that is not the tenant's has no object for it; that a bucket may not be read is said of stores elsewhere.
-            let found = store::objects::get(tx, tenant, bucket, key).await?;
             let name = || format!("{key} in the bucket {bucket}");
+            if store::objects::bucket_by_name(tx, tenant, bucket).await?.is_none() {
+                return Err(Error::not_found(Noun::Bucket, bucket));
+            }
+            let found = store::objects::get(tx, tenant, bucket, key).await?;
             let object = found.ok_or_else(|| Error::not_found(Noun::Object, name()))?;
             (last_segment(key), object.size_bytes, object.sha256, object.md5, None)
         }

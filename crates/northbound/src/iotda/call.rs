@@ -89,7 +89,7 @@ impl FromRequest<Door> for Call {
             check_project(door, &caller, project).await?;
             check_instance(door, &parts.headers)?;
         }
-        let query = Query::parse(uri.query())?;
+        let query = Query::parse(uri.query());
         Ok(Call { app: door.app.clone(), door: door.clone(), caller, query, path, headers: parts.headers, body })
     }
 }

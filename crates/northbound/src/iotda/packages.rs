@@ -1,6 +1,6 @@
 //! Upgrade packages: create, list, show, delete (contract §3; both seeds).
 
-use otaru_core::app::{CreationRules, FileSource, NewFile, NewPackage, PackageQuery, ProductRef};
+use otaru_core::app::{CreationRules, Error, FileSource, NewFile, NewPackage, Noun, PackageQuery, ProductRef};
 use otaru_model::{DeviceKind, Id, Kinds, ModuleKind, ModuleName, Package, PackageKind, Verification};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -21,8 +21,9 @@ const MODULE: &str = "modulePackage";
 
 pub async fn create(call: Call) -> Answer {
     let members = call.body()?;
-    let new = decode(&Fields::new("create_package", &members), &call.door.settings)?;
-    let package = call.app.create_package(&call.caller, new).await.map_err(in_body)?;
+    let body = Fields::new("create_package", &members);
+    let (new, location) = decode(&body, &call.door.settings)?;
+    let package = call.app.create_package(&call.caller, new).await.map_err(|error| location.explain(error))?;
     Ok(created(PackageView::whole(&package)))
 }
 
@@ -43,7 +44,8 @@ pub async fn delete(call: Call) -> Answer {
     Ok(gone())
 }
 
-fn decode(body: &Fields<'_>, settings: &Settings) -> Result<NewPackage, Refusal> {
+/// What is to be made, and where its file is. Members are checked in the document's order.
+fn decode(body: &Fields<'_>, settings: &Settings) -> Result<(NewPackage, Location), Refusal> {
     let app_id = body.text("app_id")?;
     let package_type = body.text("package_type")?;
     let product_id = body.text("product_id")?;
@@ -52,8 +54,8 @@ fn decode(body: &Fields<'_>, settings: &Settings) -> Result<NewPackage, Refusal>
     let source_versions = body.texts_opt("support_source_versions")?.unwrap_or_default();
     let description = body.owned_opt("description")?;
     let custom_info = body.owned_opt("custom_info")?;
-    let location = Location::decode(&body.object("file_location")?.object("obs_location")?)?;
-    Ok(NewPackage {
+    let location = Location::decode(body)?;
+    let new = NewPackage {
         space_code: Some(app_id.to_owned()),
         product: ProductRef::Code(product_id.to_owned()),
         module,
@@ -75,7 +77,8 @@ fn decode(body: &Fields<'_>, settings: &Settings) -> Result<NewPackage, Refusal>
             max_file_bytes: settings.max_object_bytes,
             refuse_wrong_bytes: settings.refuse_wrong_sign,
         },
-    })
+    };
+    Ok((new, location))
 }
 
 /// The module that a package type and a module name stand for.
@@ -103,7 +106,8 @@ struct Location {
 }
 
 impl Location {
-    fn decode(obs: &Fields<'_>) -> Result<Location, Refusal> {
+    fn decode(body: &Fields<'_>) -> Result<Location, Refusal> {
+        let obs = body.object("file_location")?.object("obs_location")?;
         let location = Location {
             region_name: obs.text("region_name")?.to_owned(),
             bucket_name: obs.text("bucket_name")?.to_owned(),
@@ -129,6 +133,16 @@ impl Location {
             declared_bytes: None,
             declared_md5: None,
             declared_sign: self.sign.clone(),
+        }
+    }
+
+    /// A bucket that there is not has no object either; that a bucket may not be read is said of the stores of other regions.
+    fn explain(&self, error: Error) -> Refusal {
+        match error {
+            Error::NotFound { noun: Noun::Bucket, name } if name == self.bucket_name => {
+                in_body(Error::not_found(Noun::Object, format!("{} in the bucket {name}", self.object_key)))
+            }
+            other => in_body(other),
         }
     }
 

@@ -6,14 +6,14 @@ use serde::Serialize;
 use super::error::{Code, INVALID_INPUT, LIMIT_RANGE, PAGING_RANGE, Refusal};
 use super::limits::LIMITS;
 use crate::wire::limits::limit;
-use crate::wire::percent::{self, Text};
+use crate::wire::percent::{decode_form, split_pairs};
 
 const DEFAULT_LIMIT: u32 = 10;
 
 /// The parameters of a request. Those that an operation does not ask for are ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    pairs: Vec<(String, String)>,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The `page` member of a list.
@@ -24,10 +24,12 @@ pub struct PageView {
 }
 
 impl Query {
-    pub fn parse(raw: Option<&str>) -> Result<Query, Refusal> {
-        let pairs = percent::parse_pairs(raw.unwrap_or_default().as_bytes(), Text::Strict);
-        let pairs = pairs.map_err(|error| Refusal::invalid("the query", format!("cannot be read: {error}.")))?;
-        Ok(Query { pairs })
+    pub fn parse(raw: Option<&str>) -> Query {
+        let pairs = split_pairs(raw.unwrap_or_default().as_bytes());
+        let decoded = |(name, value): (&[u8], Option<&[u8]>)| {
+            (decode_form(name).into_owned(), decode_form(value.unwrap_or_default()).into_owned())
+        };
+        Query { pairs: pairs.map(decoded).collect() }
     }
 
     /// A parameter within the limit `operation.name`, if it was sent. Sent twice or empty it is refused.
@@ -58,13 +60,15 @@ impl Query {
     }
 
     fn checked(&self, code: &'static Code, operation: &str, name: &str) -> Result<Option<&str>, Refusal> {
-        let mut sent = self.pairs.iter().filter(|(sent, _)| sent == name).map(|(_, value)| value.as_str());
+        let mut sent = self.pairs.iter().filter(|(sent, _)| sent == name.as_bytes()).map(|(_, value)| value);
         let Some(value) = sent.next() else { return Ok(None) };
         if sent.next().is_some() {
             return Err(Refusal::new(code, format!("{name} was sent more than once.")));
         }
+        let refuse = |problem: &str| Refusal::new(code, format!("{name} {problem}."));
+        let value = std::str::from_utf8(value).map_err(|_| refuse("must be UTF-8"))?;
         match limit(LIMITS, &format!("{operation}.{name}")).problem(value) {
-            Some(problem) => Err(Refusal::new(code, format!("{name} {problem}."))),
+            Some(problem) => Err(refuse(&problem)),
             None => Ok(Some(value)),
         }
     }
