@@ -107,14 +107,14 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 /// A router without axum, to show that any tower service will do.
 fn hello() -> impl tower::Service<
-    Request<super::RequestBody>,
+    Request<super::body::RequestBody>,
     Response = Response<String>,
     Error = Infallible,
     Future: Send,
 > + Clone
 + Send
 + Sync {
-    tower::service_fn(|_: Request<super::RequestBody>| async {
+    tower::service_fn(|_: Request<super::body::RequestBody>| async {
         Ok(Response::new("hello".to_owned()))
     })
 }

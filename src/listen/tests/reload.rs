@@ -56,7 +56,8 @@ impl Reloading {
         }
     }
 
-    /// Whether a client that trusts exactly the certificate in `trusted` and expects `name` is content.
+    /// Whether a client that trusts exactly the certificate in `trusted` and expects `name` is
+    /// content.
     async fn serves(&self, trusted: &std::path::Path, name: &str) -> bool {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

@@ -187,7 +187,8 @@ pub(super) async fn connect(
         .await
 }
 
-/// A request over TLS. A refused client certificate shows only here: in TLS 1.3 the client is done before the server looks.
+/// A request over TLS. A refused client certificate shows only here: in TLS 1.3 the client is done
+/// before the server looks.
 async fn get_over(server: &Server, config: ClientConfig) -> Result<String, std::io::Error> {
     let mut stream = connect(server, config, "localhost").await?;
     stream
