@@ -10,7 +10,8 @@ use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::tls::{Pki, connect, trusting};
+use super::pki::Pki;
+use super::tls::{connect, trusting};
 use super::*;
 use crate::listen::tls::{Identity, TlsSource, provider};
 
