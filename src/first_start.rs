@@ -12,7 +12,7 @@ use crate::config::{BaseUrls, Config, Secrets};
 
 /// Makes the first tenant and key, unless there are keys, and tells how each dialect signs in with them.
 pub async fn run(app: &App, config: &Config, secrets: &Secrets, urls: &BaseUrls) -> Result<(), Box<dyn Error>> {
-    let pair = secrets.first_key.as_ref().map(|(id, secret)| (id.clone(), Secret::new(secret.expose())));
+    let pair = secrets.first_key.as_ref().map(|(id, secret)| (id.clone(), Secret::new(secret.reveal())));
     let was_chosen = pair.is_some();
     let Some(made) = app.bootstrap(pair).await? else { return Ok(()) };
     let path = config.data.join("credentials.json");
