@@ -79,17 +79,13 @@ impl Config {
     /// `sqlite:<data>/otaru.db` unless set.
     #[must_use]
     pub fn store(&self) -> String {
-        self.store
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data.join("otaru.db").display()))
+        self.store.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("otaru.db").display()))
     }
 
     /// `fs:<data>/blobs` unless set.
     #[must_use]
     pub fn blobs(&self) -> String {
-        self.blobs
-            .clone()
-            .unwrap_or_else(|| format!("fs:{}", self.data.join("blobs").display()))
+        self.blobs.clone().unwrap_or_else(|| format!("fs:{}", self.data.join("blobs").display()))
     }
 
     /// The environment wins over the file; `<data>/master.key` unless set.
@@ -111,20 +107,14 @@ impl Config {
     /// The HTTPS address: as set, or port 8443 beside the HTTP door once there is a certificate.
     #[must_use]
     pub fn https(&self) -> Option<SocketAddr> {
-        self.https.or_else(|| {
-            self.has_tls()
-                .then(|| SocketAddr::new(self.http.ip(), 8443))
-        })
+        self.https.or_else(|| self.has_tls().then(|| SocketAddr::new(self.http.ip(), 8443)))
     }
 
     /// What TLS is built from, if there is a certificate.
     #[must_use]
     pub fn tls_source(&self) -> Option<TlsSource> {
         let identity = match (&self.tls.cert, &self.tls.key) {
-            (Some(cert), Some(key)) => Identity::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
+            (Some(cert), Some(key)) => Identity::Files { cert: cert.clone(), key: key.clone() },
             _ if self.self_signed => Identity::SelfSigned(SelfSigned {
                 directory: self.data.join("tls"),
                 hosts: self.tls.self_signed_hosts.clone(),
@@ -158,10 +148,7 @@ impl Config {
     /// they stand in where nothing is set, which is allowed on loopback addresses only.
     #[must_use]
     pub fn base_urls(&self, http: SocketAddr, objects: SocketAddr) -> BaseUrls {
-        let public = self
-            .public_url
-            .as_ref()
-            .map_or_else(|| format!("http://{http}"), ToString::to_string);
+        let public = self.public_url.as_ref().map_or_else(|| format!("http://{http}"), ToString::to_string);
         let objects = match (&self.objects_url, &self.public_url) {
             (Some(url), _) => url.to_string(),
             (None, Some(url)) if !objects.ip().is_loopback() => {
@@ -169,14 +156,7 @@ impl Config {
             }
             _ => format!("http://{objects}"),
         };
-        let download = self
-            .download_url
-            .as_ref()
-            .map_or_else(|| public.clone(), ToString::to_string);
-        BaseUrls {
-            public,
-            download,
-            objects,
-        }
+        let download = self.download_url.as_ref().map_or_else(|| public.clone(), ToString::to_string);
+        BaseUrls { public, download, objects }
     }
 }

@@ -10,9 +10,7 @@ use crate::config::{Log, LogFormat};
 pub fn begin(options: &Log) {
     // The level was checked when the configuration was read.
     let filter = EnvFilter::builder().parse_lossy(&options.level);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let begun = match options.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

@@ -1,24 +1,28 @@
 //! The binary `otaru`.
 
+mod background;
 mod config;
+mod doors;
+mod first_start;
+mod house;
 mod listen;
 mod log;
+mod migrate;
 mod serve;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use config::Config;
+use config::{Config, Secrets};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Self-hosted over-the-air updates that speak the clouds' own APIs
 #[derive(Debug, Parser)]
-#[command(
-    name = "otaru",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
+#[command(name = "otaru", version, subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,29 +32,44 @@ struct Cli {
 enum Command {
     /// Serve every door until SIGTERM
     Serve(Box<Config>),
+    /// Bring the database's schema up to date (serving does it too)
+    Migrate(Migrate),
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    /// Change nothing; tell what would be done, and exit with 1 if it is anything
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    config: Box<Config>,
 }
 
 fn main() -> ExitCode {
     listen::tls::install_provider();
     let matches = Cli::command().get_matches();
-    // The typed values are dropped: the same flags are read again, with file and environment under
-    // them.
-    let Command::Serve(_) = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli.command,
-        Err(error) => error.exit(),
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // The typed values of the configuration are dropped: the same flags are read again, with file and environment under them.
+    let flags = matches.subcommand().map_or(&matches, |(_, flags)| flags);
+    let outcome = match cli.command {
+        Command::Serve(_) => load(flags).and_then(|(config, secrets)| serve::run(&config, &secrets)).map(|()| true),
+        Command::Migrate(options) => load(flags).and_then(|(config, _)| migrate_now(&config, options.check)),
     };
-    let flags = matches
-        .subcommand()
-        .map(|(_, flags)| flags)
-        .unwrap_or(&matches);
-    let outcome = Config::load(flags, std::env::vars_os())
-        .map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
-        .and_then(|(config, secrets)| serve::run(&config, &secrets));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("otaru: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn load(flags: &ArgMatches) -> Result<(Config, Secrets), Box<dyn Error>> {
+    Ok(Config::load(flags, std::env::vars_os())?)
+}
+
+fn migrate_now(config: &Config, check: bool) -> Result<bool, Box<dyn Error>> {
+    log::begin(&config.log);
+    tokio::runtime::Runtime::new()?.block_on(migrate::run(config, check))
 }

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::Router;
-use axum::routing::get;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, Secrets};
@@ -13,61 +11,49 @@ use crate::listen::ready::Ready;
 use crate::listen::signals::Signals;
 use crate::listen::tls::Tls;
 use crate::listen::{Door, serve};
-use crate::log;
+use crate::{background, doors, first_start, house, log};
 
 /// How often the certificate files are looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
 
 /// Runs the server to its end.
-pub fn run(config: &Config, _secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+pub fn run(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
     log::begin(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(doors(config))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_all(config, secrets))
 }
 
-async fn doors(config: &Config) -> Result<(), Box<dyn Error>> {
+async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
     let signals = Signals::install()?;
-    let tls = match config.tls_source() {
-        Some(source) => Some(Arc::new(Tls::load(source, SystemTime::now())?)),
-        None => None,
-    };
-    let mut open = vec![
-        Door::open("http", config.http, None)?,
-        Door::open("objects", config.objects, None)?,
-    ];
+    let tls = load_tls(config, &signals)?;
+    let http = Door::open("http", config.http, None)?;
+    let objects = Door::open("objects", config.objects, None)?;
+    let urls = config.base_urls(http.address(), objects.address());
+    let mut http_doors = vec![http];
+    let mut object_doors = vec![objects];
     if let Some(tls) = &tls {
-        let encrypted = [
-            ("https", config.https()),
-            ("objects_https", config.objects_https),
-        ];
-        for (name, address) in encrypted
-            .into_iter()
-            .filter_map(|(name, address)| Some((name, address?)))
-        {
-            open.push(Door::open(name, address, Some(Arc::clone(tls)))?);
+        if let Some(address) = config.https() {
+            http_doors.push(Door::open("https", address, Some(Arc::clone(tls)))?);
         }
-        let watch = Arc::clone(tls).watch(
-            CERTIFICATE_CHECK,
-            signals.hangup,
-            signals.drain.clone(),
-            SystemTime::now,
-        );
-        tokio::spawn(watch);
+        if let Some(address) = config.objects_https {
+            object_doors.push(Door::open("objects_https", address, Some(Arc::clone(tls)))?);
+        }
     }
 
-    let ready = open.iter().fold(Ready::default(), |ready, door| {
-        ready.with(door.name(), door.address())
-    });
+    let app = house::open(config, secrets, urls.download.clone()).await?;
+    first_start::run(&app, config, secrets, &urls).await?;
+    background::start(&app, &signals.drain);
+
+    let all = http_doors.iter().chain(&object_doors);
+    let ready = all.fold(Ready::default(), |ready, door| ready.with(door.name(), door.address()));
     let mut serving = JoinSet::new();
-    for door in open {
-        serving.spawn(serve(
-            door,
-            router(),
-            config.limits(),
-            signals.drain.clone(),
-        ));
+    let router = doors::http(&app, config, &urls);
+    for door in http_doors {
+        serving.spawn(serve(door, router.clone(), config.limits(), signals.drain.clone()));
+    }
+    let object_service = doors::objects(&app, config, &urls);
+    for door in object_doors {
+        serving.spawn(serve(door, object_service.clone(), config.limits(), signals.drain.clone()));
     }
     ready.announce()?;
     while let Some(ended) = serving.join_next().await {
@@ -76,8 +62,10 @@ async fn doors(config: &Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn router() -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(|| async { "ready" }))
+fn load_tls(config: &Config, signals: &Signals) -> Result<Option<Arc<Tls>>, Box<dyn Error>> {
+    let Some(source) = config.tls_source() else { return Ok(None) };
+    let tls = Arc::new(Tls::load(source, SystemTime::now())?);
+    let (hangup, drain) = (signals.hangup.clone(), signals.drain.clone());
+    tokio::spawn(Arc::clone(&tls).watch(CERTIFICATE_CHECK, hangup, drain, SystemTime::now));
+    Ok(Some(tls))
 }

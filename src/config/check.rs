@@ -10,28 +10,16 @@ pub enum CheckError {
         "`public_url` is missing: `{option}` = {address} can be reached from elsewhere, and links need the address under which \
          others reach it; set it to something like https://ota.example.com"
     )]
-    PublicUrl {
-        option: &'static str,
-        address: std::net::SocketAddr,
-    },
+    PublicUrl { option: &'static str, address: std::net::SocketAddr },
     #[error("`{present}` is set and `{missing}` is not; a certificate needs both")]
-    HalfACertificate {
-        present: &'static str,
-        missing: &'static str,
-    },
+    HalfACertificate { present: &'static str, missing: &'static str },
     #[error("`self_signed` and `tls.cert` are both set; choose one")]
     TwoCertificates,
-    #[error(
-        "`{option}` is set and there is no certificate; set `tls.cert` and `tls.key`, or `self_signed`"
-    )]
+    #[error("`{option}` is set and there is no certificate; set `tls.cert` and `tls.key`, or `self_signed`")]
     NoCertificate { option: &'static str },
-    #[error(
-        "`tls.client_auth` asks for client certificates; name their authority with `tls.client_ca`"
-    )]
+    #[error("`tls.client_auth` asks for client certificates; name their authority with `tls.client_ca`")]
     NoClientCa,
-    #[error(
-        "`{option}` has no effect while `tls.client_auth` is off; set that to request or require"
-    )]
+    #[error("`{option}` has no effect while `tls.client_auth` is off; set that to request or require")]
     ClientAuthOff { option: &'static str },
     #[error("`tls.self_signed_hosts` has no effect without `self_signed`")]
     HostsWithoutSelfSigned,
@@ -55,10 +43,7 @@ impl Config {
         if window < skew * 2 {
             return Err(CheckError::NonceWindow { window, skew });
         }
-        let shared_store = self
-            .store
-            .as_ref()
-            .is_some_and(|store| store.starts_with("postgres"));
+        let shared_store = self.store.as_ref().is_some_and(|store| store.starts_with("postgres"));
         if shared_store && secrets.master_key.is_none() && self.master_key_file.is_none() {
             return Err(CheckError::MasterKey);
         }
@@ -68,16 +53,10 @@ impl Config {
     fn check_tls(&self) -> Result<(), CheckError> {
         match (&self.tls.cert, &self.tls.key) {
             (Some(_), None) => {
-                return Err(CheckError::HalfACertificate {
-                    present: "tls.cert",
-                    missing: "tls.key",
-                });
+                return Err(CheckError::HalfACertificate { present: "tls.cert", missing: "tls.key" });
             }
             (None, Some(_)) => {
-                return Err(CheckError::HalfACertificate {
-                    present: "tls.key",
-                    missing: "tls.cert",
-                });
+                return Err(CheckError::HalfACertificate { present: "tls.key", missing: "tls.cert" });
             }
             (Some(_), Some(_)) if self.self_signed => return Err(CheckError::TwoCertificates),
             _ => {}
@@ -99,10 +78,7 @@ impl Config {
             return Err(CheckError::NoClientCa);
         }
         if self.tls.client_auth == ClientAuth::Off {
-            let idle = [
-                (&self.tls.client_ca, "tls.client_ca"),
-                (&self.tls.client_crl, "tls.client_crl"),
-            ];
+            let idle = [(&self.tls.client_ca, "tls.client_ca"), (&self.tls.client_crl, "tls.client_crl")];
             if let Some((_, option)) = idle.into_iter().find(|(file, _)| file.is_some()) {
                 return Err(CheckError::ClientAuthOff { option });
             }
@@ -114,11 +90,7 @@ impl Config {
         if self.public_url.is_some() {
             return Ok(());
         }
-        let objects = if self.objects_url.is_none() {
-            Some(self.objects)
-        } else {
-            None
-        };
+        let objects = if self.objects_url.is_none() { Some(self.objects) } else { None };
         let objects_https = objects.and(self.objects_https);
         let doors = [
             ("http", Some(self.http)),

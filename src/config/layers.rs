@@ -33,23 +33,11 @@ pub enum ConfigError {
     #[error("cannot read the configuration file {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is not valid TOML: {source}")]
-    Toml {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{path}: there is no option `{key}`; {hint}")]
-    Unknown {
-        path: PathBuf,
-        key: String,
-        hint: String,
-    },
+    Unknown { path: PathBuf, key: String, hint: String },
     #[error("{path}: `{key}` cannot be {found}; expected {expected}")]
-    Shape {
-        path: PathBuf,
-        key: String,
-        found: &'static str,
-        expected: &'static str,
-    },
+    Shape { path: PathBuf, key: String, found: &'static str, expected: &'static str },
     #[error("{origin}: {message}")]
     Value { origin: String, message: String },
     #[error(transparent)]
@@ -66,37 +54,20 @@ pub(super) fn load(
     flags: &ArgMatches,
     environment: BTreeMap<OsString, OsString>,
 ) -> Result<(Config, Secrets), ConfigError> {
-    let command = Config::augment_args(Command::new("otaru"))
-        .disable_help_flag(true)
-        .no_binary_name(true);
+    let command = Config::augment_args(Command::new("otaru")).disable_help_flag(true).no_binary_name(true);
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
 
     if let Some((path, text)) = file(flags, &environment)? {
-        let table: Table = text.parse().map_err(|source| ConfigError::Toml {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
-        File {
-            path: &path,
-            command: &command,
-        }
-        .read(&table, "", &mut found)?;
+        let table: Table =
+            text.parse().map_err(|source| ConfigError::Toml { path: path.clone(), source: Box::new(source) })?;
+        File { path: &path, command: &command }.read(&table, "", &mut found)?;
     }
     for id in ids(&command) {
         let variable = variable(&id);
         // An empty variable counts as unset: that is how compose files and unit files leave one
         // out.
-        if let Some(value) = environment
-            .get(OsStr::new(&variable))
-            .filter(|value| !value.is_empty())
-        {
-            found.insert(
-                id.clone(),
-                Found {
-                    origin: variable,
-                    values: vec![value.clone()],
-                },
-            );
+        if let Some(value) = environment.get(OsStr::new(&variable)).filter(|value| !value.is_empty()) {
+            found.insert(id.clone(), Found { origin: variable, values: vec![value.clone()] });
         }
         // `try_get_raw` errs on an id the command does not have; commands may carry a part of the
         // options.
@@ -104,13 +75,7 @@ pub(super) fn load(
             && flags.value_source(&id) == Some(ValueSource::CommandLine)
         {
             let values = values.map(OsStr::to_owned).collect();
-            found.insert(
-                id.clone(),
-                Found {
-                    origin: format!("--{id}"),
-                    values,
-                },
-            );
+            found.insert(id.clone(), Found { origin: format!("--{id}"), values });
         }
     }
 
@@ -142,15 +107,8 @@ fn file(
     flags: &ArgMatches,
     environment: &BTreeMap<OsString, OsString>,
 ) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    let flag = flags
-        .try_get_one::<PathBuf>("config")
-        .ok()
-        .flatten()
-        .cloned();
-    let variable = environment
-        .get(OsStr::new("OTARU_CONFIG"))
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
+    let flag = flags.try_get_one::<PathBuf>("config").ok().flatten().cloned();
+    let variable = environment.get(OsStr::new("OTARU_CONFIG")).filter(|value| !value.is_empty()).map(PathBuf::from);
     let named = flag.or(variable);
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     match std::fs::read_to_string(&path) {
@@ -163,18 +121,12 @@ fn file(
 fn secrets(environment: &BTreeMap<OsString, OsString>) -> Result<Secrets, ConfigError> {
     let text = |id: &str| {
         let variable = variable(id);
-        let Some(value) = environment
-            .get(OsStr::new(&variable))
-            .filter(|value| !value.is_empty())
-        else {
+        let Some(value) = environment.get(OsStr::new(&variable)).filter(|value| !value.is_empty()) else {
             return Ok(None);
         };
         match value.to_str() {
             Some(text) => Ok(Some(text.to_owned())),
-            None => Err(ConfigError::Value {
-                origin: variable,
-                message: "expected UTF-8 text".to_owned(),
-            }),
+            None => Err(ConfigError::Value { origin: variable, message: "expected UTF-8 text".to_owned() }),
         }
     };
     let [master_key, id, secret] = SECRETS;
@@ -188,37 +140,22 @@ fn secrets(environment: &BTreeMap<OsString, OsString>) -> Result<Secrets, Config
             });
         }
     };
-    Ok(Secrets {
-        master_key: text(master_key)?.map(Secret::new),
-        first_key,
-    })
+    Ok(Secrets { master_key: text(master_key)?.map(Secret::new), first_key })
 }
 
 /// Says in the words of the layer what the parser found wrong.
 fn explain(error: &clap::Error, found: &BTreeMap<String, Found>) -> ConfigError {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let message = text
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or(text)
-        .trim()
-        .to_owned();
+    let message = text.split("\n\nFor more information").next().unwrap_or(text).trim().to_owned();
     let origin = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) => {
-            let id = arg
-                .trim_start_matches('-')
-                .split([' ', '[', '='])
-                .next()
-                .unwrap_or_default();
+            let id = arg.trim_start_matches('-').split([' ', '[', '=']).next().unwrap_or_default();
             found.get(id).map(|found| found.origin.clone())
         }
         _ => None,
     };
-    ConfigError::Value {
-        origin: origin.unwrap_or_else(|| "configuration".to_owned()),
-        message,
-    }
+    ConfigError::Value { origin: origin.unwrap_or_else(|| "configuration".to_owned()), message }
 }
 
 /// A TOML file, walked table by table.
@@ -229,35 +166,21 @@ struct File<'a> {
 
 impl File<'_> {
     /// `prefix` is the key of the table, dots and all; empty at the top.
-    fn read(
-        &self,
-        table: &Table,
-        prefix: &str,
-        found: &mut BTreeMap<String, Found>,
-    ) -> Result<(), ConfigError> {
+    fn read(&self, table: &Table, prefix: &str, found: &mut BTreeMap<String, Found>) -> Result<(), ConfigError> {
         for (name, value) in table {
-            let key = if prefix.is_empty() {
-                name.clone()
-            } else {
-                format!("{prefix}.{name}")
-            };
+            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
             let id = key.replace(['.', '_'], "-");
             let free_names = TABLES.iter().find(|(table, _)| *table == id);
             let values = match (value, free_names) {
                 (Value::Table(entries), Some((_, field))) => self.entries(entries, &key, *field)?,
-                (Value::Table(inner), None)
-                    if ids(self.command).any(|known| known.starts_with(&format!("{id}-"))) =>
-                {
+                (Value::Table(inner), None) if ids(self.command).any(|known| known.starts_with(&format!("{id}-"))) => {
                     self.read(inner, &key, found)?;
                     continue;
                 }
                 _ if id == "config" || !ids(self.command).any(|known| known == id) => {
                     return Err(self.unknown(key, &id));
                 }
-                (Value::Array(items), _) => items
-                    .iter()
-                    .map(|item| self.text(item, &key))
-                    .collect::<Result<_, _>>()?,
+                (Value::Array(items), _) => items.iter().map(|item| self.text(item, &key)).collect::<Result<_, _>>()?,
                 _ => vec![self.text(value, &key)?],
             };
             let origin = format!("{}, `{key}`", self.path.display());
@@ -268,12 +191,7 @@ impl File<'_> {
 
     /// A table with free names as `name=value` texts. With `field`, each name is a table of its own
     /// that has this one key.
-    fn entries(
-        &self,
-        table: &Table,
-        key: &str,
-        field: Option<&str>,
-    ) -> Result<Vec<OsString>, ConfigError> {
+    fn entries(&self, table: &Table, key: &str, field: Option<&str>) -> Result<Vec<OsString>, ConfigError> {
         let mut values = Vec::new();
         for (name, value) in table {
             let key = format!("{key}.{name}");
@@ -303,42 +221,27 @@ impl File<'_> {
             Value::String(text) => Ok(text.into()),
             Value::Integer(number) => Ok(number.to_string().into()),
             Value::Boolean(on) => Ok(on.to_string().into()),
-            Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-                Err(ConfigError::Shape {
-                    path: self.path.to_owned(),
-                    key: key.to_owned(),
-                    found: value.type_str(),
-                    expected: "a text, a whole number or true/false",
-                })
-            }
+            Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Err(ConfigError::Shape {
+                path: self.path.to_owned(),
+                key: key.to_owned(),
+                found: value.type_str(),
+                expected: "a text, a whole number or true/false",
+            }),
         }
     }
 
     /// Names what is near: the other keys of the same table.
     fn unknown(&self, key: String, id: &str) -> ConfigError {
         let hint = if SECRETS.contains(&id) {
-            format!(
-                "it is a secret and comes by environment only, as {}",
-                variable(id)
-            )
+            format!("it is a secret and comes by environment only, as {}", variable(id))
         } else {
-            let table = key.rsplit_once('.').map_or(String::new(), |(table, _)| {
-                table.replace(['.', '_'], "-") + "-"
-            });
+            let table = key.rsplit_once('.').map_or(String::new(), |(table, _)| table.replace(['.', '_'], "-") + "-");
             let near: Vec<_> = ids(self.command)
                 .filter(|known| known != "config")
-                .filter_map(|known| {
-                    known
-                        .strip_prefix(&table)
-                        .map(|rest| rest.replace('-', "_"))
-                })
+                .filter_map(|known| known.strip_prefix(&table).map(|rest| rest.replace('-', "_")))
                 .collect();
             format!("there are {}", near.join(", "))
         };
-        ConfigError::Unknown {
-            path: self.path.to_owned(),
-            key,
-            hint,
-        }
+        ConfigError::Unknown { path: self.path.to_owned(), key, hint }
     }
 }

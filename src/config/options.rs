@@ -31,12 +31,7 @@ pub struct Config {
     pub config: Option<PathBuf>,
 
     /// Data directory; the database, the packages and the keys are in it unless set otherwise
-    #[arg(
-        id = "data",
-        long,
-        value_name = "DIRECTORY",
-        default_value = "otaru-data"
-    )]
+    #[arg(id = "data", long, value_name = "DIRECTORY", default_value = "otaru-data")]
     pub data: PathBuf,
 
     /// Northbound doors, DDI, downloads and console; port 0 picks a free port
@@ -140,12 +135,7 @@ pub struct TlsOptions {
     pub client_auth: ClientAuth,
 
     /// Further host names and addresses of the self-signed certificate
-    #[arg(
-        id = "tls-self-signed-hosts",
-        long,
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
+    #[arg(id = "tls-self-signed-hosts", long, value_name = "NAME", value_delimiter = ',')]
     pub self_signed_hosts: Vec<String>,
 }
 
@@ -273,12 +263,7 @@ pub struct Aliyun {
     business_failure_status: String,
 
     /// Packages that may be created through this door
-    #[arg(
-        id = "aliyun-max-packages",
-        long,
-        value_name = "N",
-        default_value_t = 500
-    )]
+    #[arg(id = "aliyun-max-packages", long, value_name = "N", default_value_t = 500)]
     pub max_packages: u32,
 
     /// Largest package that can be uploaded through this door
@@ -287,12 +272,7 @@ pub struct Aliyun {
     pub package_limit_bytes: u64,
 
     /// Calls per second of an operation, in place of the documented rate
-    #[arg(
-        id = "aliyun-qps",
-        long,
-        value_name = "OPERATION=N",
-        value_delimiter = ','
-    )]
+    #[arg(id = "aliyun-qps", long, value_name = "OPERATION=N", value_delimiter = ',')]
     pub qps: Vec<Rate>,
 }
 
@@ -300,11 +280,7 @@ impl Aliyun {
     /// 200 or 400.
     #[must_use]
     pub fn business_failure_status(&self) -> http::StatusCode {
-        if self.business_failure_status == "400" {
-            http::StatusCode::BAD_REQUEST
-        } else {
-            http::StatusCode::OK
-        }
+        if self.business_failure_status == "400" { http::StatusCode::BAD_REQUEST } else { http::StatusCode::OK }
     }
 }
 

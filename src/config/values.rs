@@ -27,19 +27,14 @@ impl FromStr for WebAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "expected an address such as https://ota.example.com:8443, without query, got `{text}`"
-            )
-        };
+        let wrong = || format!("expected an address such as https://ota.example.com:8443, without query, got `{text}`");
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let has_web_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         let has_extras = uri.query().is_some() || text.contains(['#', '@']);
         match uri.host() {
-            Some(host) if has_web_scheme && !has_extras && !host.is_empty() => Ok(Self {
-                text: text.trim_end_matches('/').to_owned(),
-                host: host.to_owned(),
-            }),
+            Some(host) if has_web_scheme && !has_extras && !host.is_empty() => {
+                Ok(Self { text: text.trim_end_matches('/').to_owned(), host: host.to_owned() })
+            }
             _ => Err(wrong()),
         }
     }
@@ -63,10 +58,9 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, url)) if !name.is_empty() && url.contains(':') => Ok(Self {
-                name: name.to_owned(),
-                url: url.to_owned(),
-            }),
+            Some((name, url)) if !name.is_empty() && url.contains(':') => {
+                Ok(Self { name: name.to_owned(), url: url.to_owned() })
+            }
             _ => Err("expected NAME=URL, such as cn-north-4=obs://bucket?endpoint=…".to_owned()),
         }
     }
@@ -83,16 +77,11 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "expected OPERATION=N with N calls per second, one at least, such as ListOTAFirmware=20"
-                .to_owned()
-        };
+        let wrong =
+            || "expected OPERATION=N with N calls per second, one at least, such as ListOTAFirmware=20".to_owned();
         let (operation, number) = text.split_once('=').ok_or_else(wrong)?;
         match number.parse() {
-            Ok(per_second @ 1..) if !operation.is_empty() => Ok(Self {
-                operation: operation.to_owned(),
-                per_second,
-            }),
+            Ok(per_second @ 1..) if !operation.is_empty() => Ok(Self { operation: operation.to_owned(), per_second }),
             _ => Err(wrong()),
         }
     }
@@ -122,14 +111,12 @@ impl fmt::Debug for Secret {
 
 /// An address to listen on: an IP address and a port, or `localhost` and a port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let local = text
-        .strip_prefix("localhost:")
-        .and_then(|port| port.parse().ok());
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     match local {
         Some(port) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        None => text.parse().map_err(|_| {
-            "expected ADDRESS:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned()
-        }),
+        None => text
+            .parse()
+            .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned()),
     }
 }
 
@@ -141,10 +128,7 @@ pub(super) fn one_of_schemes(
         let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
         match rest {
             Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
-            _ => Err(format!(
-                "expected a URL that begins with {}",
-                schemes.join(" or ")
-            )),
+            _ => Err(format!("expected a URL that begins with {}", schemes.join(" or "))),
         }
     }
 }
@@ -152,9 +136,8 @@ pub(super) fn one_of_schemes(
 /// A filter as tracing understands it. A word alone has to be a level: tracing would take a
 /// mistyped one for a room's name.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    let words_are_levels = text
-        .split(',')
-        .all(|part| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok());
+    let words_are_levels =
+        text.split(',').all(|part| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok());
     match EnvFilter::builder().parse(text) {
         Ok(_) if words_are_levels => Ok(text.to_owned()),
         _ => Err("expected error, warn, info, debug or trace, or a list such as info,otaru::listen=debug".to_owned()),

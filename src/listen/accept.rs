@@ -57,32 +57,15 @@ impl Door {
     ///
     /// # Errors
     /// When the address is taken, foreign or forbidden.
-    pub fn open(
-        name: &'static str,
-        address: SocketAddr,
-        tls: Option<Arc<Tls>>,
-    ) -> Result<Self, OpenError> {
-        let fail = |source| OpenError {
-            name,
-            address,
-            source,
-        };
+    pub fn open(name: &'static str, address: SocketAddr, tls: Option<Arc<Tls>>) -> Result<Self, OpenError> {
+        let fail = |source| OpenError { name, address, source };
         let listener = Self::socket(address).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Self {
-            name,
-            listener,
-            address,
-            tls,
-        })
+        Ok(Self { name, listener, address, tls })
     }
 
     fn socket(address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         // Accepted sockets inherit it; it finds peers that vanished while a handler works.
         socket.set_keepalive(true)?;
@@ -110,43 +93,23 @@ impl Door {
 /// `limits.drain_timeout` of the call to drain.
 pub async fn serve<S, B>(door: Door, service: S, limits: Limits, drain: CancellationToken)
 where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Door {
-        name,
-        listener,
-        tls,
-        ..
-    } = door;
-    let all =
-        u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+    let Door { name, listener, tls, .. } = door;
+    let all = u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(all as usize));
     let drain_timeout = limits.drain_timeout;
-    let shared = Arc::new(Shared {
-        http: connection::http(&limits),
-        service,
-        limits,
-        tls,
-        drain: drain.clone(),
-    });
+    let shared = Arc::new(Shared { http: connection::http(&limits), service, limits, tls, drain: drain.clone() });
 
     let mut draining = pin!(drain.cancelled());
     let mut next_warning = Instant::now();
     loop {
         if slots.available_permits() == 0 && Instant::now() >= next_warning {
-            tracing::warn!(
-                door = name,
-                max_connections = all,
-                "full: new connections wait"
-            );
+            tracing::warn!(door = name, max_connections = all, "full: new connections wait");
             next_warning = Instant::now() + WARNING_PAUSE;
         }
         let slot = tokio::select! {
@@ -174,11 +137,7 @@ where
     let finished = timeout(drain_timeout, slots.acquire_many(all)).await;
     if finished.is_err() {
         let open = all as usize - slots.available_permits();
-        tracing::warn!(
-            door = name,
-            open,
-            "drain timeout: open connections are cut off"
-        );
+        tracing::warn!(door = name, open, "drain timeout: open connections are cut off");
     }
 }
 
@@ -199,8 +158,6 @@ async fn accept(listener: &TcpListener, name: &'static str) -> (TcpStream, Socke
 fn is_about_the_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
 }

@@ -142,11 +142,7 @@ impl<I> Watched<I> {
 }
 
 impl<I: AsyncRead> AsyncRead for Watched<I> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let before = buffer.filled().len();
         let outcome = this.io.poll_read(cx, buffer);
@@ -158,11 +154,7 @@ impl<I: AsyncRead> AsyncRead for Watched<I> {
 }
 
 impl<I: AsyncWrite> AsyncWrite for Watched<I> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.activity.wrote(this.io.poll_write(cx, bytes))
     }

@@ -36,12 +36,7 @@ pub enum RequestBodyError {
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, timeout: Duration) -> Self {
-        Self {
-            incoming,
-            timeout,
-            timer: None,
-            waiting: false,
-        }
+        Self { incoming, timeout, timer: None, waiting: false }
     }
 }
 
@@ -59,9 +54,7 @@ impl Body for RequestBody {
         }
         let timeout = self.timeout;
         let restart = !std::mem::replace(&mut self.waiting, true);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         if restart {
             timer.as_mut().reset(Instant::now() + timeout);
         }
@@ -98,10 +91,7 @@ impl<B: Body> Body for ResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().inner.as_pin_mut() {
             Some(inner) => inner.poll_frame(cx),
             None => Poll::Ready(None),
@@ -113,8 +103,6 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

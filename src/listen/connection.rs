@@ -67,10 +67,7 @@ pub(super) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// level.
 pub(super) async fn serve<S, B>(stream: TcpStream, address: SocketAddr, shared: &Shared<S>)
 where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -82,17 +79,10 @@ where
         tracing::debug!(%address, %error, "TCP_NODELAY refused");
     }
     let Some(tls) = &shared.tls else {
-        let peer = Peer {
-            address,
-            encrypted: false,
-            certificate: None,
-        };
+        let peer = Peer { address, encrypted: false, certificate: None };
         return drive(stream, peer, false, shared).await;
     };
-    let handshake = timeout(
-        shared.limits.header_timeout,
-        TlsAcceptor::from(tls.http()).accept(stream),
-    );
+    let handshake = timeout(shared.limits.header_timeout, TlsAcceptor::from(tls.http()).accept(stream));
     let stream = tokio::select! {
         () = shared.drain.cancelled() => return,
         outcome = handshake => match outcome {
@@ -103,32 +93,17 @@ where
     };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(ALPN_HTTP2);
-    let certificate = session.peer_certificates().map(|chain| {
-        Arc::new(PeerCertificate {
-            chain: chain.iter().map(|one| one.to_vec()).collect(),
-        })
-    });
-    drive(
-        stream,
-        Peer {
-            address,
-            encrypted: true,
-            certificate,
-        },
-        multiplexed,
-        shared,
-    )
-    .await;
+    let certificate = session
+        .peer_certificates()
+        .map(|chain| Arc::new(PeerCertificate { chain: chain.iter().map(|one| one.to_vec()).collect() }));
+    drive(stream, Peer { address, encrypted: true, certificate }, multiplexed, shared).await;
 }
 
 /// Runs HTTP over `io` and watches the clock beside it.
 async fn drive<I, S, B>(io: I, peer: Peer, multiplexed: bool, shared: &Shared<S>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -172,10 +147,7 @@ where
                 seen = moment;
                 since = Instant::now();
             }
-            let due = match (
-                moment.allowance(limits).map(|allowance| since + allowance),
-                last_call,
-            ) {
+            let due = match (moment.allowance(limits).map(|allowance| since + allowance), last_call) {
                 (Some(stuck), Some(last)) => stuck.min(last),
                 (Some(only), None) | (None, Some(only)) => only,
                 (None, None) => return Poll::Pending,

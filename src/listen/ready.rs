@@ -35,9 +35,7 @@ impl Ready {
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ready")?;
-        self.doors
-            .iter()
-            .try_for_each(|(name, address)| write!(f, " {name}={address}"))
+        self.doors.iter().try_for_each(|(name, address)| write!(f, " {name}={address}"))
     }
 }
 
@@ -51,9 +49,6 @@ mod tests {
             .with("http", ([127, 0, 0, 1], 8080).into())
             .with("objects", ([127, 0, 0, 1], 9000).into())
             .with("https", "[::1]:8443".parse().expect("an address"));
-        assert_eq!(
-            line.to_string(),
-            "ready http=127.0.0.1:8080 objects=127.0.0.1:9000 https=[::1]:8443"
-        );
+        assert_eq!(line.to_string(), "ready http=127.0.0.1:8080 objects=127.0.0.1:9000 https=[::1]:8443");
     }
 }

@@ -71,9 +71,7 @@ impl SelfSigned {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        LOCAL_NAMES
-            .into_iter()
-            .chain(self.hosts.iter().map(String::as_str))
+        LOCAL_NAMES.into_iter().chain(self.hosts.iter().map(String::as_str))
     }
 
     /// Whether a client that trusts the stored certificate would accept it under every name at the
@@ -82,43 +80,28 @@ impl SelfSigned {
     fn is_good(&self, at: SystemTime) -> Result<bool, SelfSignedError> {
         let names: Vec<_> = self
             .names()
-            .map(|name| {
-                ServerName::try_from(name.to_owned())
-                    .map_err(|_| SelfSignedError::Host(name.to_owned()))
-            })
+            .map(|name| ServerName::try_from(name.to_owned()).map_err(|_| SelfSignedError::Host(name.to_owned())))
             .collect::<Result<_, _>>()?;
-        let (Ok(cert), Ok(key)) = (
-            CertificateDer::from_pem_file(self.cert_path()),
-            PrivateKeyDer::from_pem_file(self.key_path()),
-        ) else {
-            return Ok(false);
-        };
-        let mut roots = RootCertStore::empty();
-        if roots.add(cert.clone()).is_err()
-            || CertifiedKey::from_der(vec![cert.clone()], key, &provider()).is_err()
-        {
-            return Ok(false);
-        }
-        let Ok(verifier) =
-            WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build()
+        let (Ok(cert), Ok(key)) =
+            (CertificateDer::from_pem_file(self.cert_path()), PrivateKeyDer::from_pem_file(self.key_path()))
         else {
             return Ok(false);
         };
+        let mut roots = RootCertStore::empty();
+        if roots.add(cert.clone()).is_err() || CertifiedKey::from_der(vec![cert.clone()], key, &provider()).is_err() {
+            return Ok(false);
+        }
+        let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build() else {
+            return Ok(false);
+        };
         let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap_or_default());
-        Ok(names.iter().all(|name| {
-            verifier
-                .verify_server_cert(&cert, &[], name, &[], at)
-                .is_ok()
-        }))
+        Ok(names.iter().all(|name| verifier.verify_server_cert(&cert, &[], name, &[], at).is_ok()))
     }
 
     fn make(&self, now: SystemTime) -> Result<(), SelfSignedError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params =
-            CertificateParams::new(self.names().map(str::to_owned).collect::<Vec<_>>())?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Otaru self-signed");
+        let mut params = CertificateParams::new(self.names().map(str::to_owned).collect::<Vec<_>>())?;
+        params.distinguished_name.push(DnType::CommonName, "Otaru self-signed");
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -130,17 +113,13 @@ impl SelfSigned {
         let cert = params.self_signed(&key)?;
 
         let write = |path: PathBuf, mode, text: &str| {
-            write_private(&path, mode, text)
-                .map_err(|source| SelfSignedError::Write { path, source })
+            write_private(&path, mode, text).map_err(|source| SelfSignedError::Write { path, source })
         };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)
-            .map_err(|source| SelfSignedError::Write {
-                path: self.directory.clone(),
-                source,
-            })?;
+            .map_err(|source| SelfSignedError::Write { path: self.directory.clone(), source })?;
         write(self.key_path(), 0o600, &key.serialize_pem())?;
         write(self.cert_path(), 0o644, &cert.pem())?;
         tracing::info!(path = %self.cert_path().display(), "made a self-signed certificate");
@@ -157,11 +136,7 @@ fn write_private(path: &Path, mode: u32, text: &str) -> io::Result<()> {
     {
         return Err(error);
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&beside, path)
@@ -178,10 +153,7 @@ mod tests {
     }
 
     fn own(directory: &Path, hosts: &[&str]) -> SelfSigned {
-        SelfSigned {
-            directory: directory.join("data/tls"),
-            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
-        }
+        SelfSigned { directory: directory.join("data/tls"), hosts: hosts.iter().map(|&host| host.to_owned()).collect() }
     }
 
     fn certificate(own: &SelfSigned) -> String {
@@ -249,14 +221,7 @@ mod tests {
     #[test]
     fn a_name_that_is_none_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let error = own(directory.path(), &["not a host"])
-            .ensure(at(0))
-            .expect_err("refused");
-        assert!(
-            error
-                .to_string()
-                .contains("`tls.self_signed_hosts`: \"not a host\""),
-            "{error}"
-        );
+        let error = own(directory.path(), &["not a host"]).ensure(at(0)).expect_err("refused");
+        assert!(error.to_string().contains("`tls.self_signed_hosts`: \"not a host\""), "{error}");
     }
 }

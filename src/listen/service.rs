@@ -35,15 +35,10 @@ where
     type Future = Answer<Oneshot<S, Request<RequestBody>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_flight = self
-            .activity
-            .begin_request(request.version() == Version::HTTP_2);
+        let in_flight = self.activity.begin_request(request.version() == Version::HTTP_2);
         let mut request = request.map(|body| RequestBody::new(body, self.body_timeout));
         request.extensions_mut().insert(self.peer.clone());
-        Answer {
-            handling: Some(self.service.clone().oneshot(request)),
-            in_flight: Some(in_flight),
-        }
+        Answer { handling: Some(self.service.clone().oneshot(request)), in_flight: Some(in_flight) }
     }
 }
 

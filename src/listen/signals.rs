@@ -29,10 +29,7 @@ impl Signals {
         let mut hang_up = signal(SignalKind::hangup())?;
         let (hangups, hangup) = watch::channel(0);
         let drain = CancellationToken::new();
-        let signals = Self {
-            drain: drain.clone(),
-            hangup,
-        };
+        let signals = Self { drain: drain.clone(), hangup };
         tokio::spawn(async move {
             loop {
                 tokio::select! {

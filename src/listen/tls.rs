@@ -62,33 +62,15 @@ pub struct TlsSource {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("`{option}`: cannot read {path}: {source}")]
-    Read {
-        option: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Read { option: &'static str, path: PathBuf, source: io::Error },
     #[error("`{option}`: {path} is not valid PEM: {source}")]
-    Pem {
-        option: &'static str,
-        path: PathBuf,
-        source: pem::Error,
-    },
+    Pem { option: &'static str, path: PathBuf, source: pem::Error },
     #[error("`{option}`: {path} holds no {wanted}; a PEM file with at least one is needed")]
-    Empty {
-        option: &'static str,
-        path: PathBuf,
-        wanted: &'static str,
-    },
-    #[error(
-        "`tls.client_auth` asks for client certificates; name their authority with `tls.client_ca`"
-    )]
+    Empty { option: &'static str, path: PathBuf, wanted: &'static str },
+    #[error("`tls.client_auth` asks for client certificates; name their authority with `tls.client_ca`")]
     NoClientCa,
     #[error("`{option}`: {path} is not accepted: {source}")]
-    Rejected {
-        option: &'static str,
-        path: PathBuf,
-        source: rustls::Error,
-    },
+    Rejected { option: &'static str, path: PathBuf, source: rustls::Error },
     #[error("`tls.client_ca`, `tls.client_crl`: {0}")]
     ClientVerifier(#[from] VerifierBuilderError),
     #[error(transparent)]
@@ -120,9 +102,7 @@ pub fn install_provider() {
 }
 
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default()
-        .cloned()
-        .unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
+    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
 }
 
 impl Tls {
@@ -132,10 +112,7 @@ impl Tls {
     /// When a file is missing or wrong; the text says which option named it.
     pub fn load(source: TlsSource, now: SystemTime) -> Result<Self, TlsError> {
         let configs = source.build(now)?;
-        Ok(Self {
-            source,
-            current: ArcSwap::from_pointee(configs),
-        })
+        Ok(Self { source, current: ArcSwap::from_pointee(configs) })
     }
 
     /// For a door that speaks HTTP/1.1 and HTTP/2.
@@ -184,8 +161,7 @@ impl Tls {
             };
             // Looked at before they are read: a change in between is found by the next look.
             let look = self.look().await;
-            let renewable = matches!(self.source.identity, Identity::SelfSigned(_))
-                && Instant::now() >= renewal;
+            let renewable = matches!(self.source.identity, Identity::SelfSigned(_)) && Instant::now() >= renewal;
             if !asked && !renewable && look == seen {
                 continue;
             }
@@ -209,9 +185,7 @@ impl Tls {
 
     async fn look(self: &Arc<Self>) -> Vec<Option<Stamp>> {
         let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.source.paths().map(Stamp::of).collect())
-            .await
-            .unwrap_or_default()
+        tokio::task::spawn_blocking(move || this.source.paths().map(Stamp::of).collect()).await.unwrap_or_default()
     }
 }
 
@@ -238,14 +212,7 @@ impl Stamp {
 impl TlsSource {
     fn paths(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let (cert, key) = self.identity_paths();
-        [
-            Some(cert),
-            Some(key),
-            self.client_ca.clone(),
-            self.client_crl.clone(),
-        ]
-        .into_iter()
-        .flatten()
+        [Some(cert), Some(key), self.client_ca.clone(), self.client_crl.clone()].into_iter().flatten()
     }
 
     fn identity_paths(&self) -> (PathBuf, PathBuf) {
@@ -261,21 +228,12 @@ impl TlsSource {
         }
         let (cert_path, key_path) = self.identity_paths();
         let chain = certificates("tls.cert", &cert_path)?;
-        let key =
-            PrivateKeyDer::from_pem_slice(&read("tls.key", &key_path)?).map_err(|source| {
-                match source {
-                    pem::Error::NoItemsFound => TlsError::Empty {
-                        option: "tls.key",
-                        path: key_path.clone(),
-                        wanted: "private key",
-                    },
-                    source => TlsError::Pem {
-                        option: "tls.key",
-                        path: key_path.clone(),
-                        source,
-                    },
-                }
-            })?;
+        let key = PrivateKeyDer::from_pem_slice(&read("tls.key", &key_path)?).map_err(|source| match source {
+            pem::Error::NoItemsFound => {
+                TlsError::Empty { option: "tls.key", path: key_path.clone(), wanted: "private key" }
+            }
+            source => TlsError::Pem { option: "tls.key", path: key_path.clone(), source },
+        })?;
 
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -284,24 +242,18 @@ impl TlsSource {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let mut config =
-            builder
-                .with_single_cert(chain, key)
-                .map_err(|source| TlsError::Rejected {
-                    option: "tls.cert",
-                    path: cert_path,
-                    source,
-                })?;
+        let mut config = builder.with_single_cert(chain, key).map_err(|source| TlsError::Rejected {
+            option: "tls.cert",
+            path: cert_path,
+            source,
+        })?;
         // Resumption costs a fleet's reconnect half of a handshake. The ticket keys are new with
         // every load, so a ticket that was given out under an earlier client authority is worth
         // nothing.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Provider)?;
         let raw = Arc::new(config.clone());
         config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
-        Ok(Configs {
-            http: Arc::new(config),
-            raw,
-        })
+        Ok(Configs { http: Arc::new(config), raw })
     }
 
     fn client_verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
@@ -319,11 +271,7 @@ impl TlsSource {
         }
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
         if let Some(path) = &self.client_crl {
-            let lists = pem_items::<CertificateRevocationListDer<'static>>(
-                "tls.client_crl",
-                path,
-                "revocation list",
-            )?;
+            let lists = pem_items::<CertificateRevocationListDer<'static>>("tls.client_crl", path, "revocation list")?;
             builder = builder.with_crls(lists).allow_unknown_revocation_status();
         }
         if self.client_auth == ClientAuth::Request {
@@ -333,39 +281,20 @@ impl TlsSource {
     }
 }
 
-fn certificates(
-    option: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     pem_items(option, path, "certificate")
 }
 
-fn pem_items<T: PemObject>(
-    option: &'static str,
-    path: &Path,
-    wanted: &'static str,
-) -> Result<Vec<T>, TlsError> {
+fn pem_items<T: PemObject>(option: &'static str, path: &Path, wanted: &'static str) -> Result<Vec<T>, TlsError> {
     let items: Vec<T> = T::pem_slice_iter(&read(option, path)?)
         .collect::<Result<_, _>>()
-        .map_err(|source| TlsError::Pem {
-            option,
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| TlsError::Pem { option, path: path.to_owned(), source })?;
     if items.is_empty() {
-        return Err(TlsError::Empty {
-            option,
-            path: path.to_owned(),
-            wanted,
-        });
+        return Err(TlsError::Empty { option, path: path.to_owned(), wanted });
     }
     Ok(items)
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Read {
-        option,
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| TlsError::Read { option, path: path.to_owned(), source })
 }

@@ -1,1 +1,3 @@
+//! The doors that back offices knock at: one room per contract, plus what several contracts share.
 
+pub mod wire;

@@ -35,14 +35,7 @@ fn patient() -> Limits {
 
 #[tokio::test]
 async fn a_head_that_does_not_end_closes_the_connection() {
-    let server = Server::start(
-        quick(),
-        Limits {
-            header_timeout: SHORT,
-            ..patient()
-        },
-        None,
-    );
+    let server = Server::start(quick(), Limits { header_timeout: SHORT, ..patient() }, None);
     for begun in ["", "G", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
         let mut connection = server.connect().await;
         let start = Instant::now();
@@ -54,14 +47,7 @@ async fn a_head_that_does_not_end_closes_the_connection() {
 
 #[tokio::test]
 async fn dripping_bytes_do_not_prolong_a_head() {
-    let server = Server::start(
-        quick(),
-        Limits {
-            header_timeout: SHORT,
-            ..patient()
-        },
-        None,
-    );
+    let server = Server::start(quick(), Limits { header_timeout: SHORT, ..patient() }, None);
     let mut connection = server.connect().await;
     ask(&mut connection, GET).await;
     let start = Instant::now();
@@ -77,11 +63,7 @@ async fn dripping_bytes_do_not_prolong_a_head() {
 
 #[tokio::test]
 async fn a_handler_may_take_longer_than_a_head() {
-    let limits = Limits {
-        header_timeout: SHORT,
-        keep_alive_timeout: SHORT,
-        ..patient()
-    };
+    let limits = Limits { header_timeout: SHORT, keep_alive_timeout: SHORT, ..patient() };
     let server = Server::start(quick(), limits, None);
     let answer = server.ask("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(answer.ends_with("late"), "{answer}");
@@ -89,11 +71,7 @@ async fn a_handler_may_take_longer_than_a_head() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_later_than_a_slow_head() {
-    let limits = Limits {
-        header_timeout: SHORT,
-        keep_alive_timeout: SHORT * 4,
-        ..patient()
-    };
+    let limits = Limits { header_timeout: SHORT, keep_alive_timeout: SHORT * 4, ..patient() };
     let server = Server::start(quick(), limits, None);
     let mut connection = server.connect().await;
     ask(&mut connection, GET).await;
@@ -101,11 +79,7 @@ async fn an_idle_connection_is_closed_later_than_a_slow_head() {
     ask(&mut connection, GET).await;
     let idle = Instant::now();
     assert_eq!(read_to_end(&mut connection).await, "");
-    assert!(
-        idle.elapsed() >= SHORT * 4 && idle.elapsed() < SHORT * 20,
-        "{:?}",
-        idle.elapsed()
-    );
+    assert!(idle.elapsed() >= SHORT * 4 && idle.elapsed() < SHORT * 20, "{:?}", idle.elapsed());
 }
 
 #[tokio::test]
@@ -116,19 +90,9 @@ async fn a_body_that_stops_fails_in_the_handler() {
             Err(error) => format!("failed: {error}"),
         }
     });
-    let server = Server::start(
-        Router::new().route("/", read),
-        Limits {
-            body_timeout: SHORT,
-            ..patient()
-        },
-        None,
-    );
+    let server = Server::start(Router::new().route("/", read), Limits { body_timeout: SHORT, ..patient() }, None);
     let mut connection = server.connect().await;
-    connection
-        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
-        .await
-        .expect("sent");
+    connection.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").await.expect("sent");
     // Slow but moving: twice as long as the timeout in all.
     for _ in 0..8 {
         sleep(SHORT / 4).await;
@@ -136,10 +100,7 @@ async fn a_body_that_stops_fails_in_the_handler() {
     }
     let start = Instant::now();
     let answer = read_answer(&mut connection).await;
-    assert!(
-        answer.ends_with("failed: the request body stopped for 0 s"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("failed: the request body stopped for 0 s"), "{answer}");
     assert!(start.elapsed() >= SHORT / 2);
 }
 
@@ -147,27 +108,13 @@ async fn a_body_that_stops_fails_in_the_handler() {
 async fn a_client_that_takes_nothing_is_let_go() {
     let endless = get(|| async {
         let chunk = Bytes::from(vec![0u8; 256 * 1024]);
-        Body::from_stream(futures::stream::repeat_with(move || {
-            Ok::<_, std::io::Error>(chunk.clone())
-        }))
+        Body::from_stream(futures::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone())))
     });
-    let limits = Limits {
-        write_timeout: SHORT,
-        max_connections: 1,
-        ..patient()
-    };
-    let server = Server::start(
-        Router::new()
-            .route("/endless", endless)
-            .route("/", get(|| async { "hello" })),
-        limits,
-        None,
-    );
+    let limits = Limits { write_timeout: SHORT, max_connections: 1, ..patient() };
+    let server =
+        Server::start(Router::new().route("/endless", endless).route("/", get(|| async { "hello" })), limits, None);
     let mut stuck = server.connect().await;
-    stuck
-        .write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .expect("sent");
+    stuck.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
     let mut first = [0];
     stuck.read_exact(&mut first).await.expect("a first byte");
     // The only slot is free again once the stuck client is gone.
@@ -180,25 +127,12 @@ async fn a_client_that_takes_nothing_is_let_go() {
 async fn a_slow_reader_that_keeps_reading_gets_everything() {
     const LENGTH: usize = 8 * 1024 * 1024;
     let big = get(|| async { vec![b'x'; LENGTH] });
-    let server = Server::start(
-        Router::new().route("/", big),
-        Limits {
-            write_timeout: SHORT * 2,
-            ..patient()
-        },
-        None,
-    );
+    let server = Server::start(Router::new().route("/", big), Limits { write_timeout: SHORT * 2, ..patient() }, None);
     let mut connection = server.connect().await;
-    connection
-        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        .await
-        .expect("sent");
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.expect("sent");
     let (mut buffer, mut read) = (vec![0; LENGTH / 8], 0);
     loop {
-        let now = timeout(PATIENCE, connection.read(&mut buffer))
-            .await
-            .expect("in time")
-            .expect("read");
+        let now = timeout(PATIENCE, connection.read(&mut buffer)).await.expect("in time").expect("read");
         if now == 0 {
             break;
         }
@@ -212,29 +146,16 @@ async fn a_slow_reader_that_keeps_reading_gets_everything() {
 
 #[tokio::test]
 async fn connections_above_the_cap_wait_for_a_free_place() {
-    let server = Server::start(
-        quick(),
-        Limits {
-            max_connections: 2,
-            ..patient()
-        },
-        None,
-    );
+    let server = Server::start(quick(), Limits { max_connections: 2, ..patient() }, None);
     let mut first = server.connect().await;
     let mut second = server.connect().await;
     ask(&mut first, GET).await;
     ask(&mut second, GET).await;
 
     let mut third = server.connect().await;
-    third
-        .write_all(GET.as_bytes())
-        .await
-        .expect("the kernel takes it");
+    third.write_all(GET.as_bytes()).await.expect("the kernel takes it");
     let mut byte = [0];
-    assert!(
-        timeout(SHORT, third.read(&mut byte)).await.is_err(),
-        "served above the cap"
-    );
+    assert!(timeout(SHORT, third.read(&mut byte)).await.is_err(), "served above the cap");
     drop(first);
     assert!(read_answer(&mut third).await.ends_with("hello"));
 }

@@ -39,11 +39,7 @@ impl Server {
         let address = door.address();
         let drain = CancellationToken::new();
         let task = tokio::spawn(serve(door, router, limits, drain.clone()));
-        Self {
-            address,
-            drain,
-            task,
-        }
+        Self { address, drain, task }
     }
 
     fn plain(router: Router) -> Self {
@@ -51,9 +47,7 @@ impl Server {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address)
-            .await
-            .expect("a connection")
+        TcpStream::connect(self.address).await.expect("a connection")
     }
 
     /// Sends one request on a connection of its own and returns the answer as text.
@@ -73,23 +67,12 @@ async fn read_answer(io: &mut (impl AsyncRead + Unpin)) -> String {
     let whole = |answer: &[u8]| {
         let text = String::from_utf8_lossy(answer);
         let (head, body) = text.split_once("\r\n\r\n")?;
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("Content-Length: "))
-            .unwrap_or("0");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
         Some(body.len() >= length.parse::<usize>().expect("a length"))
     };
     while whole(&answer) != Some(true) {
-        let read = timeout(PATIENCE, io.read_buf(&mut answer))
-            .await
-            .expect("an answer in time")
-            .expect("read");
-        assert_ne!(
-            read,
-            0,
-            "the connection ended inside an answer: {:?}",
-            String::from_utf8_lossy(&answer)
-        );
+        let read = timeout(PATIENCE, io.read_buf(&mut answer)).await.expect("an answer in time").expect("read");
+        assert_ne!(read, 0, "the connection ended inside an answer: {:?}", String::from_utf8_lossy(&answer));
     }
     String::from_utf8(answer).expect("text")
 }
@@ -98,24 +81,17 @@ async fn read_answer(io: &mut (impl AsyncRead + Unpin)) -> String {
 async fn read_to_end(io: &mut (impl AsyncRead + Unpin)) -> String {
     let mut rest = Vec::new();
     // A reset ends a connection as well as a proper end does.
-    let _ = timeout(PATIENCE, io.read_to_end(&mut rest))
-        .await
-        .expect("the connection ends in time");
+    let _ = timeout(PATIENCE, io.read_to_end(&mut rest)).await.expect("the connection ends in time");
     String::from_utf8_lossy(&rest).into_owned()
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 /// A router without axum, to show that any tower service will do.
-fn hello() -> impl tower::Service<
-    Request<super::body::RequestBody>,
-    Response = Response<String>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
+fn hello()
+-> impl tower::Service<Request<super::body::RequestBody>, Response = Response<String>, Error = Infallible, Future: Send>
++ Clone
 + Send
 + Sync {
-    tower::service_fn(|_: Request<super::body::RequestBody>| async {
-        Ok(Response::new("hello".to_owned()))
-    })
+    tower::service_fn(|_: Request<super::body::RequestBody>| async { Ok(Response::new("hello".to_owned())) })
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyPair,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyPair, SerialNumber,
 };
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -32,45 +31,26 @@ pub(super) struct Authority {
 impl Authority {
     pub(super) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            rcgen::KeyUsagePurpose::KeyCertSign,
-            rcgen::KeyUsagePurpose::CrlSign,
-        ];
-        Self {
-            key: KeyPair::generate().expect("a key"),
-            params,
-        }
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        Self { key: KeyPair::generate().expect("a key"), params }
     }
 
     pub(super) fn pem(&self) -> String {
-        self.params
-            .self_signed(&self.key)
-            .expect("a certificate")
-            .pem()
+        self.params.self_signed(&self.key).expect("a certificate").pem()
     }
 
     pub(super) fn badge(&self, serial: u64) -> Badge {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec!["client".to_owned()]).expect("parameters");
         params.serial_number = Some(SerialNumber::from(serial));
-        let cert = params
-            .signed_by(&key, &Issuer::from_params(&self.params, &self.key))
-            .expect("a certificate");
-        Badge {
-            chain: vec![cert.der().clone()],
-            key: key.serialize_der(),
-        }
+        let cert = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).expect("a certificate");
+        Badge { chain: vec![cert.der().clone()], key: key.serialize_der() }
     }
 
     pub(super) fn revoking(&self, serial: u64) -> String {
-        let (then, later) = (
-            rcgen::date_time_ymd(2020, 1, 1),
-            rcgen::date_time_ymd(2090, 1, 1),
-        );
+        let (then, later) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2090, 1, 1));
         let revoked = rcgen::RevokedCertParams {
             serial_number: SerialNumber::from(serial),
             revocation_time: then,
@@ -85,20 +65,14 @@ impl Authority {
             revoked_certs: vec![revoked],
             key_identifier_method: rcgen::KeyIdMethod::Sha256,
         };
-        list.signed_by(&Issuer::from_params(&self.params, &self.key))
-            .expect("a list")
-            .pem()
-            .expect("PEM")
+        list.signed_by(&Issuer::from_params(&self.params, &self.key)).expect("a list").pem().expect("PEM")
     }
 }
 
 impl Pki {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let own = SelfSigned {
-            directory: directory.path().join("tls"),
-            hosts: Vec::new(),
-        };
+        let own = SelfSigned { directory: directory.path().join("tls"), hosts: Vec::new() };
         Self { directory, own }
     }
 

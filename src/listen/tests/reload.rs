@@ -29,32 +29,16 @@ impl Reloading {
     /// `period` apart the files are looked at.
     fn start(period: Duration) -> Self {
         let pki = Pki::new();
-        let (cert, key) = (
-            pki.own.directory.join("site.crt"),
-            pki.own.directory.join("site.key"),
-        );
+        let (cert, key) = (pki.own.directory.join("site.crt"), pki.own.directory.join("site.key"));
         std::fs::create_dir_all(&pki.own.directory).expect("a directory");
         install(&cert, &key, "first.example");
-        let source = TlsSource {
-            identity: Identity::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-            ..pki.source()
-        };
+        let source = TlsSource { identity: Identity::Files { cert: cert.clone(), key: key.clone() }, ..pki.source() };
         let tls = Arc::new(Tls::load(source, SystemTime::now()).expect("certificates"));
         let router = Router::new().route("/", get(|| async { "hello" }));
         let server = Server::start(router, Limits::default(), Some(Arc::clone(&tls)));
         let (hangups, hangup) = watch::channel(0);
         tokio::spawn(Arc::clone(&tls).watch(period, hangup, server.drain.clone(), SystemTime::now));
-        Self {
-            pki,
-            server,
-            tls,
-            hangups,
-            cert,
-            key,
-        }
+        Self { pki, server, tls, hangups, cert, key }
     }
 
     /// Whether a client that trusts exactly the certificate in `trusted` and expects `name` is
@@ -83,11 +67,7 @@ fn install(cert: &std::path::Path, key: &std::path::Path, name: &str) {
     let pair = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
     std::fs::write(key, pair.serialize_pem()).expect("written");
-    std::fs::write(
-        cert,
-        params.self_signed(&pair).expect("a certificate").pem(),
-    )
-    .expect("written");
+    std::fs::write(cert, params.self_signed(&pair).expect("a certificate").pem()).expect("written");
 }
 
 #[tokio::test]
@@ -103,10 +83,7 @@ async fn changed_files_are_found_without_a_signal() {
 async fn a_hangup_reloads_at_once() {
     let site = Reloading::start(Duration::from_secs(3600));
     install(&site.cert, &site.key, "second.example");
-    assert!(
-        !site.serves(&site.cert, "second.example").await,
-        "loaded without being asked"
-    );
+    assert!(!site.serves(&site.cert, "second.example").await, "loaded without being asked");
     site.hangups.send_modify(|count| *count += 1);
     assert!(site.comes_to_serve("second.example").await);
 }
@@ -125,11 +102,7 @@ async fn a_bad_file_keeps_the_certificate_in_use() {
 
     // The key of another certificate is as bad, and a good pair later is taken again.
     std::fs::copy(&kept, &site.cert).expect("copied");
-    std::fs::write(
-        &site.key,
-        KeyPair::generate().expect("a key").serialize_pem(),
-    )
-    .expect("written");
+    std::fs::write(&site.key, KeyPair::generate().expect("a key").serialize_pem()).expect("written");
     sleep(Duration::from_millis(150)).await;
     assert!(site.serves(&kept, "first.example").await);
     install(&site.cert, &site.key, "third.example");
@@ -144,9 +117,7 @@ async fn an_open_connection_outlives_its_certificate() {
         .expect("versions")
         .with_root_certificates(trusting(&site.cert))
         .with_no_client_auth();
-    let mut open = connect(&site.server, config, "first.example")
-        .await
-        .expect("a handshake");
+    let mut open = connect(&site.server, config, "first.example").await.expect("a handshake");
     install(&site.cert, &site.key, "second.example");
     site.tls.reload(SystemTime::now()).expect("reloaded");
     assert!(site.serves(&site.cert, "second.example").await);

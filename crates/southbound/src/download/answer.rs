@@ -7,8 +7,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::Stream;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use jiff::Timestamp;
@@ -38,28 +38,15 @@ pub struct Entity<'a> {
 /// `open` gives the bytes of a range, both whole file and part; it is called when the body is about
 /// to be sent, for several ranges one after the other, and never for HEAD. A stream that ends early
 /// or fails breaks the connection off, which is what tells a device that its file is incomplete.
-pub fn answer<F, S, E>(
-    method: &Method,
-    headers: &HeaderMap,
-    entity: &Entity<'_>,
-    open: F,
-) -> Response<Body>
+pub fn answer<F, S, E>(method: &Method, headers: &HeaderMap, entity: &Entity<'_>, open: F) -> Response<Body>
 where
     F: Fn(Range<u64>) -> S + Send + 'static,
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
     let etag = format!("\"{}\"", entity.tag);
-    let last_modified = entity
-        .modified
-        .and_then(|at| DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok());
-    let plan = plan(
-        method,
-        headers,
-        entity.size_bytes,
-        &etag,
-        last_modified.as_deref(),
-    );
+    let last_modified = entity.modified.and_then(|at| DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok());
+    let plan = plan(method, headers, entity.size_bytes, &etag, last_modified.as_deref());
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = plan.status();
@@ -77,11 +64,7 @@ where
             return response;
         }
         Plan::NotSatisfiable => {
-            set(
-                head,
-                CONTENT_RANGE,
-                format!("bytes */{}", entity.size_bytes),
-            );
+            set(head, CONTENT_RANGE, format!("bytes */{}", entity.size_bytes));
             head.insert(CONTENT_LENGTH, HeaderValue::from(0));
             return response;
         }
@@ -96,22 +79,12 @@ where
         Plan::Parts(parts) => match <[_; 1]>::try_from(parts) {
             Ok([range]) => {
                 describe(head, entity, entity.content_type, range.end - range.start);
-                set(
-                    head,
-                    CONTENT_RANGE,
-                    content_range(&range, entity.size_bytes),
-                );
+                set(head, CONTENT_RANGE, content_range(&range, entity.size_bytes));
                 Body::from_stream(open(range))
             }
             Err(parts) => {
-                let multipart =
-                    Multipart::new(parts, entity.size_bytes, entity.content_type, entity.tag);
-                describe(
-                    head,
-                    entity,
-                    &multipart.content_type(),
-                    multipart.size_bytes(),
-                );
+                let multipart = Multipart::new(parts, entity.size_bytes, entity.content_type, entity.tag);
+                describe(head, entity, &multipart.content_type(), multipart.size_bytes());
                 Body::from_stream(multipart.into_stream(open))
             }
         },
@@ -167,10 +140,7 @@ mod tests {
     /// The bytes of a range, in chunks of seven.
     fn open(range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> {
         let bytes = CONTENT[range.start as usize..range.end as usize].to_vec();
-        let chunks: Vec<_> = bytes
-            .chunks(7)
-            .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
-            .collect();
+        let chunks: Vec<_> = bytes.chunks(7).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         stream::iter(chunks)
     }
 
@@ -183,19 +153,11 @@ mod tests {
     }
 
     fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().expect("text"))
+        response.headers().get(name).map(|value| value.to_str().expect("text"))
     }
 
     async fn bytes(response: Response<Body>) -> Bytes {
-        response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes()
+        response.into_body().collect().await.expect("a body").to_bytes()
     }
 
     #[tokio::test]
@@ -225,10 +187,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             open(range)
         });
-        assert_eq!(
-            (response.status(), header(&response, "content-length")),
-            (StatusCode::OK, Some("36"))
-        );
+        assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, Some("36")));
         assert!(bytes(response).await.is_empty());
         assert_eq!(opened.load(Ordering::Relaxed), 0);
     }
@@ -239,10 +198,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!(header(&response, "content-range"), Some("bytes 10-35/36"));
         assert_eq!(header(&response, "content-length"), Some("26"));
-        assert_eq!(
-            header(&response, "content-type"),
-            Some("application/octet-stream")
-        );
+        assert_eq!(header(&response, "content-type"), Some("application/octet-stream"));
         assert_eq!(bytes(response).await, &CONTENT[10..]);
     }
 
@@ -250,15 +206,9 @@ mod tests {
     async fn several_ranges_as_multipart() {
         let response = ask(Method::GET, &[(RANGE, "bytes=30-,0-3")]);
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
-        assert_eq!(
-            header(&response, "content-type"),
-            Some("multipart/byteranges; boundary=otaru-e3b0c442")
-        );
+        assert_eq!(header(&response, "content-type"), Some("multipart/byteranges; boundary=otaru-e3b0c442"));
         assert_eq!(header(&response, "content-range"), None);
-        let length: usize = header(&response, "content-length")
-            .expect("a length")
-            .parse()
-            .expect("a number");
+        let length: usize = header(&response, "content-length").expect("a length").parse().expect("a number");
         let body = bytes(response).await;
         assert_eq!(body.len(), length);
         assert_eq!(
@@ -296,41 +246,25 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_file_is_a_file() {
-        let empty = Entity {
-            size_bytes: 0,
-            ..entity()
-        };
+        let empty = Entity { size_bytes: 0, ..entity() };
         let response = answer(&Method::GET, &HeaderMap::new(), &empty, open);
-        assert_eq!(
-            (response.status(), header(&response, "content-length")),
-            (StatusCode::OK, Some("0"))
-        );
+        assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, Some("0")));
         assert!(bytes(response).await.is_empty());
     }
 
     #[tokio::test]
     async fn a_failing_store_breaks_the_body_off() {
-        let broken = |_| {
-            stream::iter([Ok(Bytes::from_static(b"01")), Err(io::Error::other("disk"))]).boxed()
-        };
+        let broken = |_| stream::iter([Ok(Bytes::from_static(b"01")), Err(io::Error::other("disk"))]).boxed();
         let response = answer(&Method::GET, &HeaderMap::new(), &entity(), broken);
         assert!(response.into_body().collect().await.is_err());
     }
 
     #[test]
     fn odd_stored_values_are_left_out_and_never_panic() {
-        let odd = Entity {
-            tag: "a\nb",
-            content_type: "text/\u{7f}",
-            file_name: Some("\0"),
-            ..entity()
-        };
+        let odd = Entity { tag: "a\nb", content_type: "text/\u{7f}", file_name: Some("\0"), ..entity() };
         let response = answer(&Method::GET, &HeaderMap::new(), &odd, open);
         assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(
-            (header(&response, "etag"), header(&response, "content-type")),
-            (None, None)
-        );
+        assert_eq!((header(&response, "etag"), header(&response, "content-type")), (None, None));
     }
 
     proptest! {

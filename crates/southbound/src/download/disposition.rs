@@ -13,13 +13,7 @@ pub fn attachment(file_name: &str) -> String {
     }
     let plain: String = file_name
         .chars()
-        .map(|c| {
-            if (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || c == ' ' {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || c == ' ' { c } else { '_' })
         .collect();
     let mut value = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''");
     for byte in file_name.bytes() {
@@ -51,28 +45,16 @@ mod tests {
 
     #[test]
     fn a_token_goes_unquoted() {
-        assert_eq!(
-            attachment("fw-1.0.1.swu"),
-            "attachment; filename=fw-1.0.1.swu"
-        );
+        assert_eq!(attachment("fw-1.0.1.swu"), "attachment; filename=fw-1.0.1.swu");
         assert_eq!(attachment("name.bin"), "attachment; filename=name.bin");
     }
 
     #[test]
     fn any_other_name_is_quoted_and_spelled_out() {
         for (name, expected) in [
-            (
-                "my file.bin",
-                "attachment; filename=\"my file.bin\"; filename*=UTF-8''my%20file.bin",
-            ),
-            (
-                "固件.bin",
-                "attachment; filename=\"__.bin\"; filename*=UTF-8''%E5%9B%BA%E4%BB%B6.bin",
-            ),
-            (
-                "a\"b\\c.bin",
-                "attachment; filename=\"a_b_c.bin\"; filename*=UTF-8''a%22b%5Cc.bin",
-            ),
+            ("my file.bin", "attachment; filename=\"my file.bin\"; filename*=UTF-8''my%20file.bin"),
+            ("固件.bin", "attachment; filename=\"__.bin\"; filename*=UTF-8''%E5%9B%BA%E4%BB%B6.bin"),
+            ("a\"b\\c.bin", "attachment; filename=\"a_b_c.bin\"; filename*=UTF-8''a%22b%5Cc.bin"),
             ("", "attachment; filename=\"\"; filename*=UTF-8''"),
             (
                 "x\r\nSet-Cookie: a",

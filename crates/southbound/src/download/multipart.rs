@@ -18,17 +18,8 @@ pub(super) struct Multipart {
 impl Multipart {
     /// `tag` is the text of the entity tag. It makes the boundary: a digest of the content, which
     /// the content cannot contain.
-    pub(super) fn new(
-        ranges: Vec<Range<u64>>,
-        size_bytes: u64,
-        content_type: &str,
-        tag: &str,
-    ) -> Self {
-        let letters: String = tag
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(64)
-            .collect();
+    pub(super) fn new(ranges: Vec<Range<u64>>, size_bytes: u64, content_type: &str, tag: &str) -> Self {
+        let letters: String = tag.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
         // At most 70 characters are allowed (RFC 2046 section 5.1.1).
         let boundary = format!("otaru-{letters}");
         let parts = ranges
@@ -44,11 +35,7 @@ impl Multipart {
             })
             .collect();
         let end = Bytes::from(format!("\r\n--{boundary}--\r\n"));
-        Self {
-            parts,
-            end,
-            boundary,
-        }
+        Self { parts, end, boundary }
     }
 
     pub(super) fn content_type(&self) -> String {
@@ -57,11 +44,7 @@ impl Multipart {
 
     /// The exact length of [`Multipart::into_stream`].
     pub(super) fn size_bytes(&self) -> u64 {
-        let parts: u64 = self
-            .parts
-            .iter()
-            .map(|(head, range)| head.len() as u64 + (range.end - range.start))
-            .sum();
+        let parts: u64 = self.parts.iter().map(|(head, range)| head.len() as u64 + (range.end - range.start)).sum();
         parts + self.end.len() as u64
     }
 
@@ -79,9 +62,5 @@ impl Multipart {
 
 /// `bytes first-last/size`, both ends inclusive.
 pub(super) fn content_range(range: &Range<u64>, size_bytes: u64) -> String {
-    format!(
-        "bytes {}-{}/{size_bytes}",
-        range.start,
-        range.end.saturating_sub(1)
-    )
+    format!("bytes {}-{}/{size_bytes}", range.start, range.end.saturating_sub(1))
 }

@@ -62,20 +62,12 @@ pub fn parse_range(header: &str, size_bytes: u64) -> Requested {
     let Some(specs) = specs(header) else {
         return Requested::Everything;
     };
-    let parts: Vec<_> = specs
-        .iter()
-        .filter_map(|spec| spec.within(size_bytes))
-        .collect();
+    let parts: Vec<_> = specs.iter().filter_map(|spec| spec.within(size_bytes)).collect();
     if parts.is_empty() {
         // A suffix of a file without bytes is satisfiable by RFC 9110 section 14.1.2, yet no
         // Content-Range can name it.
-        let empty_suffix =
-            size_bytes == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(1..)));
-        return if empty_suffix {
-            Requested::Everything
-        } else {
-            Requested::Nothing
-        };
+        let empty_suffix = size_bytes == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(1..)));
+        return if empty_suffix { Requested::Everything } else { Requested::Nothing };
     }
     if parts.len() > 1 && is_wasteful(&parts, size_bytes) {
         return Requested::Everything;
@@ -91,10 +83,7 @@ fn specs(header: &str) -> Option<Vec<Spec>> {
         return None;
     }
     let mut specs = Vec::new();
-    for element in set
-        .split(',')
-        .map(|element| element.trim_matches([' ', '\t']))
-    {
+    for element in set.split(',').map(|element| element.trim_matches([' ', '\t'])) {
         if element.is_empty() {
             continue;
         }
@@ -116,9 +105,7 @@ fn number(digits: &str) -> Option<u64> {
 }
 
 fn is_wasteful(parts: &[Range<u64>], size_bytes: u64) -> bool {
-    let total = parts
-        .iter()
-        .fold(0u64, |sum, part| sum.saturating_add(part.end - part.start));
+    let total = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.end - part.start));
     if total >= size_bytes {
         return true;
     }
@@ -126,19 +113,17 @@ fn is_wasteful(parts: &[Range<u64>], size_bytes: u64) -> bool {
         .iter()
         .enumerate()
         .filter(|(at, part)| {
-            parts.iter().enumerate().any(|(other, range)| {
-                other != *at && range.start < part.end && part.start < range.end
-            })
+            parts
+                .iter()
+                .enumerate()
+                .any(|(other, range)| other != *at && range.start < part.end && part.start < range.end)
         })
         .count();
     overlapping > 2
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::single_range_in_vec_init,
-    reason = "one range is meant, not a list of numbers"
-)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is meant, not a list of numbers")]
 mod tests {
     use proptest::prelude::*;
 
@@ -220,18 +205,11 @@ mod tests {
     #[test]
     fn the_number_of_ranges_is_bounded() {
         let header = |count: usize| {
-            let specs: Vec<_> = (0..count)
-                .map(|at| format!("{}-{}", at * 10, at * 10))
-                .collect();
+            let specs: Vec<_> = (0..count).map(|at| format!("{}-{}", at * 10, at * 10)).collect();
             format!("bytes={}", specs.join(","))
         };
-        assert!(
-            matches!(parse_range(&header(MAX_RANGES), 1000), Requested::Parts(parts) if parts.len() == MAX_RANGES)
-        );
-        assert_eq!(
-            parse_range(&header(MAX_RANGES + 1), 1000),
-            Requested::Everything
-        );
+        assert!(matches!(parse_range(&header(MAX_RANGES), 1000), Requested::Parts(parts) if parts.len() == MAX_RANGES));
+        assert_eq!(parse_range(&header(MAX_RANGES + 1), 1000), Requested::Everything);
     }
 
     #[test]

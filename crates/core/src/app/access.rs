@@ -1,0 +1,318 @@
+//! Access keys: who may sign in, and the secrets that the doors check signatures with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use otaru_model::{AccessKey, Id, Right, Role};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{App, Caller, Error, Noun};
+use crate::clock::{random, random_text};
+use crate::store;
+
+/// How long a credential that was looked up is taken as it was; another copy's revocation shows after that.
+const CACHED_MS: i64 = 5_000;
+const KEY_ID_LETTERS: usize = 20;
+const SECRET_LETTERS: usize = 40;
+/// What temporary key ids begin with: clients of some clouds tell them by it.
+const TEMPORARY_PREFIX: &str = "STS.";
+
+/// A secret that prints nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares without telling by its time how much is right.
+    pub fn is(&self, candidate: &str) -> bool {
+        // Equal digests under a key that nobody knows mean equal texts, and how long comparing them takes tells nothing.
+        let key: [u8; 32] = random();
+        let digest = |text: &str| {
+            Hmac::<Sha256>::new_from_slice(&key).map(|mac| mac.chain_update(text.as_bytes()).finalize().into_bytes())
+        };
+        matches!((digest(&self.0), digest(candidate)), (Ok(ours), Ok(theirs)) if ours == theirs)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A key that may sign in now.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub caller: Caller,
+    pub secret: Secret,
+}
+
+/// Why a key may not sign in.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("there is no access key {0}")]
+    UnknownKey(String),
+    #[error("the access key {0} was revoked")]
+    Revoked(String),
+    #[error("the access key {0} has expired")]
+    Expired(String),
+    #[error("the security token is not one of ours, or belongs to another key")]
+    BadToken,
+    #[error("the security token has expired")]
+    TokenExpired,
+    #[error("the secret is wrong")]
+    WrongSecret,
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// A key as it is made, with its secret: the only time that the secret is told.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub key: AccessKey,
+    pub secret: Secret,
+}
+
+/// A key that lives for a while beside the one it was made with.
+#[derive(Clone, Debug)]
+pub struct TemporaryKey {
+    pub access_key_id: String,
+    pub secret: Secret,
+    pub security_token: String,
+    pub expires_ms: i64,
+}
+
+/// What a temporary key's token says, sealed with the master key; so no copy of the server has to remember it.
+#[derive(Serialize, Deserialize)]
+struct TemporaryClaims {
+    id: String,
+    parent: String,
+    role: String,
+    expires_ms: i64,
+}
+
+pub(super) struct Cached {
+    key: AccessKey,
+    secret: Secret,
+    looked_up_ms: i64,
+}
+
+impl App {
+    /// The credential of `key_id`, if that key may sign in now.
+    pub async fn credential(&self, key_id: &str) -> Result<Credential, AuthError> {
+        let now_ms = self.now_ms();
+        let cached = match self.inner.credentials.get(key_id) {
+            Some(cached) if (0..CACHED_MS).contains(&(now_ms - cached.looked_up_ms)) => cached,
+            _ => self.look_up(key_id, now_ms).await?,
+        };
+        let key = &cached.key;
+        if key.revoked_ms.is_some() {
+            return Err(AuthError::Revoked(key.id.clone()));
+        }
+        if key.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+            return Err(AuthError::Expired(key.id.clone()));
+        }
+        Ok(Credential { caller: Caller::new(key.tenant, &key.id, key.role), secret: cached.secret.clone() })
+    }
+
+    async fn look_up(&self, key_id: &str, now_ms: i64) -> Result<Arc<Cached>, AuthError> {
+        let id = key_id.to_owned();
+        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        let (key, sealed) = found.ok_or_else(|| AuthError::UnknownKey(key_id.to_owned()))?;
+        let secret = self.unseal(&key.id, &sealed)?;
+        let cached = Arc::new(Cached { key, secret, looked_up_ms: now_ms });
+        self.inner.credentials.insert(key_id.to_owned(), cached.clone());
+        Ok(cached)
+    }
+
+    /// The caller behind a key id and its secret, for doors where both are sent.
+    pub async fn check_secret(&self, key_id: &str, secret: &str) -> Result<Caller, AuthError> {
+        let credential = self.credential(key_id).await?;
+        if credential.secret.is(secret) { Ok(credential.caller) } else { Err(AuthError::WrongSecret) }
+    }
+
+    /// Makes a key for the caller's tenant. Nobody can give more rights than they have.
+    pub async fn create_key(
+        &self,
+        caller: &Caller,
+        role: Role,
+        label: &str,
+        expires_ms: Option<i64>,
+    ) -> Result<NewKey, Error> {
+        caller.require(Right::Administer)?;
+        self.check_key(label, expires_ms)?;
+        let new = self.draft_key(caller.tenant, role, label, expires_ms, None);
+        self.insert_key(caller, new).await
+    }
+
+    /// Makes a successor for a key, in the same role; the old one ends after `grace_ms`.
+    pub async fn rotate_key(&self, caller: &Caller, key_id: &str, grace_ms: i64) -> Result<NewKey, Error> {
+        caller.require(Right::Administer)?;
+        let old = self.show_key(caller, key_id).await?;
+        let new = self.draft_key(caller.tenant, old.role, &old.label, None, None);
+        let sealed = self.seal(&new)?;
+        let (tenant, now_ms, record) = (caller.tenant, self.now_ms(), new.key.clone());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                store::access::expire(tx, &tenant, &old.id, now_ms.saturating_add(grace_ms.max(0))).await?;
+                store::access::insert(tx, &record, &sealed).await?;
+                Ok(())
+            })
+        })
+        .await?;
+        self.inner.credentials.remove(key_id);
+        Ok(new)
+    }
+
+    /// Ends a key at once.
+    pub async fn revoke_key(&self, caller: &Caller, key_id: &str) -> Result<(), Error> {
+        caller.require(Right::Administer)?;
+        self.show_key(caller, key_id).await?;
+        let (tenant, now_ms, id) = (caller.tenant, self.now_ms(), key_id.to_owned());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                store::access::revoke(tx, &tenant, &id, now_ms).await?;
+                store::sessions::end_all(tx, &id).await?;
+                Ok(())
+            })
+        })
+        .await?;
+        self.inner.credentials.remove(key_id);
+        Ok(())
+    }
+
+    /// Lets a key end at `expires_ms`, unless it ends before that already.
+    pub async fn expire_key(&self, caller: &Caller, key_id: &str, expires_ms: i64) -> Result<(), Error> {
+        caller.require(Right::Administer)?;
+        self.show_key(caller, key_id).await?;
+        let (tenant, id) = (caller.tenant, key_id.to_owned());
+        self.write(caller, move |tx| {
+            Box::pin(async move { Ok(store::access::expire(tx, &tenant, &id, expires_ms).await?) })
+        })
+        .await?;
+        self.inner.credentials.remove(key_id);
+        Ok(())
+    }
+
+    pub async fn show_key(&self, caller: &Caller, key_id: &str) -> Result<AccessKey, Error> {
+        caller.require(Right::Administer)?;
+        let id = key_id.to_owned();
+        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        found
+            .map(|(key, _)| key)
+            .filter(|key| key.tenant == caller.tenant)
+            .ok_or_else(|| Error::not_found(Noun::Key, key_id))
+    }
+
+    pub async fn list_keys(&self, caller: &Caller) -> Result<Vec<AccessKey>, Error> {
+        caller.require(Right::Administer)?;
+        let tenant = caller.tenant;
+        self.read(|tx| Box::pin(async move { Ok(store::access::list(tx, &tenant).await?) })).await
+    }
+
+    /// A temporary key with at most the caller's own rights.
+    pub fn create_temporary_key(
+        &self,
+        caller: &Caller,
+        role: Option<Role>,
+        lifetime_ms: i64,
+    ) -> Result<TemporaryKey, Error> {
+        let role = role.unwrap_or(caller.role);
+        if role != caller.role && caller.role != Role::Admin {
+            return Err(Error::Forbidden { right: Right::Administer });
+        }
+        if !(60_000..=12 * 3_600_000).contains(&lifetime_ms) {
+            return Err(Error::invalid("lifetime", "a temporary key lives between a minute and twelve hours"));
+        }
+        let claims = TemporaryClaims {
+            id: format!("{TEMPORARY_PREFIX}{}", random_text(KEY_ID_LETTERS)),
+            parent: caller.key_id.clone(),
+            role: role.name().to_owned(),
+            expires_ms: self.now_ms() + lifetime_ms,
+        };
+        let security_token = self.seal_token("temporary key", &claims)?;
+        let secret = self.temporary_secret(&security_token);
+        Ok(TemporaryKey { access_key_id: claims.id, secret, security_token, expires_ms: claims.expires_ms })
+    }
+
+    /// The credential of a temporary key, which is told by its token.
+    pub async fn temporary_credential(&self, key_id: &str, security_token: &str) -> Result<Credential, AuthError> {
+        let claims: TemporaryClaims = self.open_token("temporary key", security_token).ok_or(AuthError::BadToken)?;
+        if claims.id != key_id {
+            return Err(AuthError::BadToken);
+        }
+        if claims.expires_ms <= self.now_ms() {
+            return Err(AuthError::TokenExpired);
+        }
+        let parent = self.credential(&claims.parent).await?;
+        let role: Role = claims.role.parse().map_err(|_| AuthError::BadToken)?;
+        let caller = Caller::new(parent.caller.tenant, key_id, role);
+        Ok(Credential { caller, secret: self.temporary_secret(security_token) })
+    }
+
+    fn temporary_secret(&self, security_token: &str) -> Secret {
+        Secret::new(hex::encode(&self.inner.key.sign(b"temporary key", security_token.as_bytes())[..20]))
+    }
+
+    pub(super) fn draft_key(
+        &self,
+        tenant: Id,
+        role: Role,
+        label: &str,
+        expires_ms: Option<i64>,
+        pair: Option<(String, Secret)>,
+    ) -> NewKey {
+        let (id, secret) = pair.unwrap_or_else(|| {
+            (random_text(KEY_ID_LETTERS).to_ascii_uppercase(), Secret::new(random_text(SECRET_LETTERS)))
+        });
+        let key = AccessKey {
+            id,
+            tenant,
+            role,
+            label: label.to_owned(),
+            created_ms: self.now_ms(),
+            expires_ms,
+            revoked_ms: None,
+        };
+        NewKey { key, secret }
+    }
+
+    async fn insert_key(&self, caller: &Caller, new: NewKey) -> Result<NewKey, Error> {
+        let sealed = self.seal(&new)?;
+        let record = new.key.clone();
+        let inserted = self
+            .write(caller, move |tx| Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) }))
+            .await?;
+        if inserted { Ok(new) } else { Err(Error::exists(Noun::Key, &new.key.id)) }
+    }
+
+    pub(super) fn seal(&self, new: &NewKey) -> Result<Vec<u8>, Error> {
+        let sealed = self.inner.key.seal(new.secret.expose().as_bytes(), new.key.id.as_bytes());
+        sealed.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    fn unseal(&self, key_id: &str, sealed: &[u8]) -> Result<Secret, Error> {
+        let opened =
+            self.inner.key.open(sealed, key_id.as_bytes()).map_err(|error| Error::Internal(error.to_string()))?;
+        String::from_utf8(opened).map(Secret).map_err(|_| Error::Internal("a stored secret is not text".to_owned()))
+    }
+
+    fn check_key(&self, label: &str, expires_ms: Option<i64>) -> Result<(), Error> {
+        if label.chars().count() > 128 {
+            return Err(Error::invalid("label", "at most 128 characters"));
+        }
+        if expires_ms.is_some_and(|expires_ms| expires_ms <= self.now_ms()) {
+            return Err(Error::invalid("expires", "lies in the past"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! Who is asking.
+
+use otaru_model::{Id, Right, Role};
+
+use super::Error;
+
+/// An authenticated caller: a key that acts for a tenant in a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub tenant: Id,
+    pub key_id: String,
+    pub role: Role,
+    /// A nonce that makes the request good for one change only, and until when it must be remembered.
+    pub(super) once: Option<(String, i64)>,
+}
+
+impl Caller {
+    pub fn new(tenant: Id, key_id: impl Into<String>, role: Role) -> Caller {
+        Caller { tenant, key_id: key_id.into(), role, once: None }
+    }
+
+    /// The same caller, whose request changes something at most once. The nonce is stored with the change.
+    pub fn once(mut self, nonce: impl Into<String>, expires_ms: i64) -> Caller {
+        self.once = Some((nonce.into(), expires_ms));
+        self
+    }
+
+    pub fn require(&self, right: Right) -> Result<(), Error> {
+        if self.role.may(right) { Ok(()) } else { Err(Error::Forbidden { right }) }
+    }
+}

@@ -1,0 +1,186 @@
+//! Verbs. Every door ends in one of these methods.
+//!
+//! A door says who is asking (a [`Caller`]) and what is wanted, in the words of the model; a verb checks the right, does it
+//! in one transaction and answers in the words of the model, or with an [`Error`] that each door spells its own way.
+
+mod access;
+mod bootstrap;
+mod caller;
+mod downloads;
+mod error;
+mod housekeeping;
+mod imports;
+mod modules;
+mod object_parts;
+mod objects;
+mod packages;
+mod products;
+mod sessions;
+mod spaces;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod uploads;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use otaru_model::{Id, IdSource};
+use quick_cache::sync::Cache;
+
+use crate::blobs::{Blobs, remote};
+use crate::clock::{self, Clock};
+use crate::seal::MasterKey;
+use crate::store::{self, Store, StoreError, Tx};
+
+pub use access::{AuthError, Credential, NewKey, Secret, TemporaryKey};
+pub use bootstrap::Bootstrap;
+pub use caller::Caller;
+pub use downloads::{Download, Link};
+pub use error::{Error, Noun};
+pub use housekeeping::Swept;
+pub use modules::{ModuleChange, ModuleQuery, NewModule};
+pub use object_parts::CompletedPart;
+pub use objects::{Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
+pub use packages::{Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery};
+pub use products::{NewProduct, ProductQuery, ProductRef};
+pub use sessions::Session;
+pub use uploads::{NewUpload, Receiving};
+
+/// The product, behind all doors. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    blobs: Blobs,
+    key: MasterKey,
+    clock: Clock,
+    ids: IdSource,
+    settings: Settings,
+    /// Credentials that were looked up a moment ago.
+    credentials: Cache<String, Arc<access::Cached>>,
+    /// Object stores elsewhere, by the name of their region.
+    regions: BTreeMap<String, remote::Region>,
+}
+
+/// What the verbs need to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where devices fetch packages: scheme, host and port, without a slash at the end.
+    pub download_url: String,
+    /// How long a download link lives.
+    pub link_lifetime_ms: i64,
+    /// The largest file that our own door takes.
+    pub max_file_bytes: u64,
+    /// How long an upload that nobody uses is kept.
+    pub upload_lifetime_ms: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            download_url: "http://127.0.0.1:8080".to_owned(),
+            link_lifetime_ms: 24 * 3_600_000,
+            max_file_bytes: 8 << 30,
+            upload_lifetime_ms: 24 * 3_600_000,
+        }
+    }
+}
+
+impl App {
+    /// Puts the product together. Fails if the store's secrets are sealed with another master key.
+    pub async fn open(
+        store: Store,
+        blobs: Blobs,
+        key: MasterKey,
+        clock: Clock,
+        settings: Settings,
+        regions: BTreeMap<String, remote::Region>,
+    ) -> Result<App, Error> {
+        let ours = key.fingerprint();
+        let (stored, newest) = store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let stored = store::settings::get_or_put(tx, "master_key_fingerprint", &ours).await?;
+                    Ok::<_, StoreError>((stored, store::settings::newest_id(tx).await?))
+                })
+            })
+            .await?;
+        if stored != key.fingerprint() {
+            return Err(Error::Unavailable(format!(
+                "the store's secrets are sealed with the master key {stored}, this is {}: give the key that the store was made with",
+                key.fingerprint()
+            )));
+        }
+        let inner = Inner {
+            store,
+            blobs,
+            key,
+            clock,
+            ids: IdSource::after(newest),
+            settings,
+            credentials: Cache::new(10_000),
+            regions,
+        };
+        Ok(App { inner: Arc::new(inner) })
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    fn new_id(&self) -> Id {
+        self.inner.ids.next(self.now_ms(), u32::from_be_bytes(clock::random()))
+    }
+
+    /// Runs a verb's body in one transaction, together with the caller's nonce: a request that was signed for one use
+    /// changes something at most once.
+    async fn write<T, F>(&self, caller: &Caller, verb: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        let Some((nonce, expires_ms)) = caller.once.clone() else { return self.inner.store.write(verb).await };
+        let key_id = caller.key_id.clone();
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !store::access::use_nonce(tx, &key_id, &nonce, expires_ms).await? {
+                        return Err(Error::Replayed);
+                    }
+                    verb(tx).await
+                })
+            })
+            .await
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, Error>
+    where
+        T: Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send,
+    {
+        self.inner.store.read(query).await
+    }
+
+    /// Whether the store answers and package bytes can be written.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.inner.store.ping(std::time::Duration::from_secs(2)).await?;
+        Ok(())
+    }
+
+    /// Whether package bytes can be written, and how much room is left for them, in bytes.
+    pub async fn probe_blobs(&self) -> Result<u64, Error> {
+        self.inner.blobs.probe().await?;
+        Ok(self.inner.blobs.space().await?.available_bytes)
+    }
+}

@@ -1,0 +1,172 @@
+//! The only room with package bytes.
+//!
+//! A *blob* is bytes under the name of their SHA-256: written once, never changed, stored once however often it is uploaded.
+//! An *upload* becomes a blob in one of two ways:
+//!
+//! - in one go: [`Blobs::stage`], [`Staged::write`] …, [`Staged::finish`]; hashed while it streams;
+//! - in pieces that survive a restart: parts ([`Staged::keep`]) or one growing file ([`Blobs::append`]), put together by
+//!   [`Blobs::compose`], which hashes off the runtime.
+//!
+//! Bytes are synced before anything is acknowledged. Reading ([`Blobs::open_blob`]) is by range and streams.
+//!
+//! Nothing here knows packages: what refers to a blob stands in the database, and whoever collects unreferenced blobs calls
+//! [`Blobs::delete_if_older`].
+
+mod digest;
+mod error;
+mod fs;
+pub mod remote;
+mod staging;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use digest::{Digest, Finished};
+pub use error::BlobError;
+pub use fs::{Appending, BlobReader, Staged};
+pub use staging::{StageId, StagedUpload};
+
+use fs::Fs;
+
+/// The blob store. Cloning is cheap, all clones are the same store.
+#[derive(Clone)]
+pub struct Blobs {
+    backend: Backend,
+}
+
+/// Where the bytes are. All methods of [`Blobs`] and of what it hands out are asynchronous and say nothing about files, so
+/// that another kind of place is another variant here and nothing elsewhere.
+#[derive(Clone)]
+enum Backend {
+    Fs(Arc<Fs>),
+}
+
+/// A stored blob in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Its name.
+    pub digest: Digest,
+    /// Its length.
+    pub size_bytes: u64,
+    /// When it was stored, or last stored again with the same content: milliseconds since 1970 by the clock of the store.
+    pub stored_ms: i64,
+}
+
+/// Room for blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Size of the place.
+    pub total_bytes: u64,
+    /// What uploads may still use: the reserve that is kept for the rest of the machine is already taken off.
+    pub available_bytes: u64,
+}
+
+impl Blobs {
+    /// Opens the blob store at an address: `fs:PATH`, a directory that is created if need be. What an earlier process left
+    /// half-written and nobody can continue is removed.
+    pub async fn open(url: &str) -> Result<Blobs, BlobError> {
+        match url.split_once(':') {
+            Some(("fs", path)) if !path.is_empty() => {
+                let backend = Backend::Fs(Arc::new(Fs::open(path.into()).await?));
+                Ok(Blobs { backend })
+            }
+            _ => Err(BlobError::Malformed("the address of the blob store is fs:PATH".to_owned())),
+        }
+    }
+
+    /// Starts an upload in one go of at most `limit_bytes`. `id` is the name under which [`Staged::keep`] would leave it.
+    pub async fn stage(&self, id: &StageId, limit_bytes: u64) -> Result<Staged, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.stage(id, limit_bytes).await,
+        }
+    }
+
+    /// Continues a growing upload at `offset_bytes`, which has to be its length ([`BlobError::OutOfStep`] tells it);
+    /// offset 0 starts one. The whole may grow to `limit_bytes`, and no further than it is
+    /// once [`Blobs::compose`] has made a blob of it alone. Only one request at a time may append
+    /// ([`BlobError::Busy`]).
+    pub async fn append(&self, id: &StageId, offset_bytes: u64, limit_bytes: u64) -> Result<Appending, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.append(id, offset_bytes, limit_bytes).await,
+        }
+    }
+
+    /// Makes one blob of staged uploads, in the order given. They stay staged, so that the caller can record the blob first
+    /// and may repeat the call after a failure; [`Blobs::discard`] removes them. A single upload is not copied.
+    pub async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Finished, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.compose(parts, limit_bytes).await,
+        }
+    }
+
+    /// How many bytes of a staged upload are safe: they are synced before this answers.
+    pub async fn staged_len(&self, id: &StageId) -> Result<u64, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.staged_len(id).await,
+        }
+    }
+
+    /// Every upload that [`Staged::keep`] or [`Blobs::append`] left, in no particular order.
+    pub async fn list_staged(&self) -> Result<Vec<StagedUpload>, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.list_staged().await,
+        }
+    }
+
+    /// Removes a staged upload; false if there is none. A blob made of it is not touched.
+    pub async fn discard(&self, id: &StageId) -> Result<bool, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.discard(id).await,
+        }
+    }
+
+    /// Opens a blob for reading. It can be read to its end even if it is deleted meanwhile.
+    pub async fn open_blob(&self, digest: &Digest) -> Result<BlobReader, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.open_blob(digest).await,
+        }
+    }
+
+    /// Reads a whole blob, off the runtime, and says whether its bytes are still those of its name.
+    pub async fn verify(&self, digest: &Digest) -> Result<bool, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.verify(digest).await,
+        }
+    }
+
+    /// Removes a blob; false if there is none.
+    pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
+        self.delete_if_older(digest, i64::MAX).await
+    }
+
+    /// Removes a blob that was stored before `before_ms`; false if there is none or if it was stored (again) since. A
+    /// collector that has found no reference to a blob deletes it so: an upload of the same content that finishes in between
+    /// is not lost.
+    pub async fn delete_if_older(&self, digest: &Digest, before_ms: i64) -> Result<bool, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.delete_if_older(digest, before_ms).await,
+        }
+    }
+
+    /// At most `limit` blobs in the order of their digests, starting behind `after`.
+    pub async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<StoredBlob>, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.list(after.copied(), limit).await,
+        }
+    }
+
+    /// How much room there is.
+    pub async fn space(&self) -> Result<Space, BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.space().await,
+        }
+    }
+
+    /// Writes a few bytes, syncs them, reads them back and removes them: whether uploads can work at all.
+    pub async fn probe(&self) -> Result<(), BlobError> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.probe().await,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Two databases behind one set of calls. A verb gets a [`Tx`] and does not know which it is.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::postgres::PostgresStore;
+use super::sqlite::SqliteStore;
+use super::{MigrationStatus, Statement, StoreError};
+
+/// Where the records are. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    driver: Driver,
+}
+
+#[derive(Clone, Debug)]
+enum Driver {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+/// A transaction, or for reads at least one connection.
+pub enum Tx<'a> {
+    /// Every call is ready at once, so a verb runs to completion on the thread that holds the connection.
+    Sqlite(&'a mut rusqlite::Connection),
+    Postgres(&'a deadpool_postgres::ClientWrapper),
+}
+
+/// A parameter of a statement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// A row of an answer; columns are counted from zero.
+pub enum Row<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Store, StoreError> {
+        let store = Store::connect(url)?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the store as it is, whatever its schema.
+    pub fn connect(url: &str) -> Result<Store, StoreError> {
+        let driver = if let Some(path) = url.strip_prefix("sqlite:") {
+            Driver::Sqlite(SqliteStore::open(path.as_ref())?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Driver::Postgres(PostgresStore::open(url)?)
+        } else {
+            return Err(StoreError::Unexpected(
+                "a store is `sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
+            ));
+        };
+        Ok(Store { driver })
+    }
+
+    /// Whether several copies of the server can share this store.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.driver, Driver::Postgres(_))
+    }
+
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.migrate().await,
+            Driver::Postgres(postgres) => postgres.migrate().await,
+        }
+    }
+
+    /// What the schema is and what this program would make of it; changes nothing.
+    pub async fn migration_status(&self) -> Result<MigrationStatus, StoreError> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.migration_status().await,
+            Driver::Postgres(postgres) => postgres.migration_status().await,
+        }
+    }
+
+    /// Runs `verb` in one transaction. It is durable when this returns; an error leaves nothing behind.
+    pub async fn write<T, E, F>(&self, verb: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.write(verb).await,
+            Driver::Postgres(postgres) => postgres.write(verb).await,
+        }
+    }
+
+    /// Runs `query`, which must not change anything.
+    pub async fn read<T, E, F>(&self, query: F) -> Result<T, E>
+    where
+        T: Send,
+        E: From<StoreError> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send,
+    {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.read(query),
+            Driver::Postgres(postgres) => postgres.read(query).await,
+        }
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
+        static PING: Statement = Statement::new("SELECT 1");
+        let ping = self.read(|tx| Box::pin(async move { tx.execute(&PING, &[]).await.map(drop) }));
+        match tokio::time::timeout(within, ping).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {within:?}"))),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Every row of the answer, each made into a `T`.
+    pub async fn rows<T: Send>(
+        &mut self,
+        statement: &Statement,
+        parameters: &[Value<'_>],
+        mut make: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Tx::Sqlite(connection) => super::sqlite::rows(connection, statement, parameters, &mut make),
+            Tx::Postgres(client) => super::postgres::rows(client, statement, parameters, &mut make).await,
+        }
+    }
+
+    /// The first row of the answer, if there is one.
+    pub async fn row<T: Send>(
+        &mut self,
+        statement: &Statement,
+        parameters: &[Value<'_>],
+        make: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(statement, parameters, make).await?.into_iter().next())
+    }
+
+    /// How many rows the statement changed, or returned.
+    pub async fn execute(&mut self, statement: &Statement, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
+        match self {
+            Tx::Sqlite(connection) => super::sqlite::execute(connection, statement, parameters),
+            Tx::Postgres(client) => super::postgres::execute(client, statement, parameters).await,
+        }
+    }
+
+    /// Whether other transactions may run at the same time.
+    pub fn is_concurrent(&self) -> bool {
+        matches!(self, Tx::Postgres(_))
+    }
+}
+
+impl Row<'_> {
+    pub fn int(&self, column: usize) -> Result<i64, StoreError> {
+        match self {
+            Row::Sqlite(row) => Ok(row.get(column)?),
+            Row::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
+    pub fn int_opt(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        match self {
+            Row::Sqlite(row) => Ok(row.get(column)?),
+            Row::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
+    pub fn text(&self, column: usize) -> Result<&str, StoreError> {
+        self.text_opt(column)?.ok_or_else(|| StoreError::Unexpected(format!("column {column} is null")))
+    }
+
+    pub fn text_opt(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        match self {
+            Row::Sqlite(row) => row
+                .get_ref(column)?
+                .as_str_or_null()
+                .map_err(|error| StoreError::Unexpected(format!("column {column}: {error}"))),
+            Row::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
+    pub fn string(&self, column: usize) -> Result<String, StoreError> {
+        self.text(column).map(str::to_owned)
+    }
+
+    pub fn string_opt(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.text_opt(column)?.map(str::to_owned))
+    }
+
+    pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
+        self.bytes_opt(column)?.ok_or_else(|| StoreError::Unexpected(format!("column {column} is null")))
+    }
+
+    pub fn bytes_opt(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self {
+            Row::Sqlite(row) => row
+                .get_ref(column)?
+                .as_blob_or_null()
+                .map_err(|error| StoreError::Unexpected(format!("column {column}: {error}"))),
+            Row::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
+    /// Bytes that are an id or a digest.
+    pub fn fixed<T: for<'b> TryFrom<&'b [u8]>>(&self, column: usize) -> Result<T, StoreError> {
+        T::try_from(self.bytes(column)?)
+            .map_err(|_| StoreError::Unexpected(format!("column {column} has a wrong length")))
+    }
+
+    /// Text that is one of the model's words.
+    pub fn word<T: std::str::FromStr<Err = String>>(&self, column: usize) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
+    }
+
+    /// Text that is JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
+        serde_json::from_str(self.text(column)?)
+            .map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Value<'a> {
+        Value::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Value<'a> {
+        Value::Text(text)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(truth: bool) -> Self {
+        Value::Int(i64::from(truth))
+    }
+}
+
+impl<'a> From<&'a otaru_model::Id> for Value<'a> {
+    fn from(id: &'a otaru_model::Id) -> Value<'a> {
+        Value::Bytes(id.as_bytes())
+    }
+}
+
+impl<'a> From<&'a otaru_model::Sha256> for Value<'a> {
+    fn from(digest: &'a otaru_model::Sha256) -> Value<'a> {
+        Value::Bytes(digest.as_bytes())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Value<'a> {
+        Value::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a Option<String>> for Value<'a> {
+    fn from(option: &'a Option<String>) -> Value<'a> {
+        option.as_deref().map_or(Value::Null, Value::Text)
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(option: Option<i64>) -> Self {
+        option.map_or(Value::Null, Value::Int)
+    }
+}

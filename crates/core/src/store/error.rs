@@ -1,0 +1,64 @@
+//! What can go wrong with the store, by what a caller can do about it.
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or does not take writes now; the same call may go through later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The disk under the database is full.
+    #[error("the disk under the database is full")]
+    Full,
+    /// The database answered what this program does not understand: a fault of ours or of its schema.
+    #[error("the database gave an unexpected answer: {0}")]
+    Unexpected(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly,
+            ) => StoreError::Unavailable(error.to_string()),
+            _ => StoreError::Unexpected(error.to_string()),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> StoreError {
+        use tokio_postgres::error::SqlState;
+        match error.code() {
+            Some(&SqlState::DISK_FULL) => StoreError::Full,
+            Some(code)
+                if code.code().starts_with("08") || code.code().starts_with("57") || code.code().starts_with("53") =>
+            {
+                StoreError::Unavailable(describe(&error))
+            }
+            Some(_) => StoreError::Unexpected(describe(&error)),
+            None => StoreError::Unavailable(describe(&error)),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> StoreError {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            other => StoreError::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// The driver's own text leaves out what the database said.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,27 @@
+//! The only room with SQL.
+//!
+//! Each file below holds the statements of one noun, written once for both databases, as functions over a [`Tx`].
+//! The drivers are in [`sqlite`] and [`postgres`]; a test prepares every statement on both.
+
+pub mod access;
+pub mod counts;
+mod driver;
+mod error;
+mod migrate;
+pub mod modules;
+pub mod objects;
+pub mod packages;
+mod postgres;
+pub mod products;
+pub mod sessions;
+pub mod settings;
+pub mod spaces;
+mod sqlite;
+pub mod statement;
+pub mod tenants;
+pub mod uploads;
+
+pub use driver::{Row, Store, Tx, Value};
+pub use error::StoreError;
+pub use migrate::MigrationStatus;
+pub use statement::Statement;

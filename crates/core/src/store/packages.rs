@@ -1,0 +1,341 @@
+//! Packages: one row each, with everything a list shows, so that a page is one look-up.
+
+use std::sync::OnceLock;
+
+use otaru_model::{
+    DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageFilter, Page, PageOf, Sha256,
+};
+
+use super::counts::{self, Scope};
+use super::statement::statements;
+use super::{Row, Statement, StoreError, Tx, Value};
+
+statements! {
+    INSERT = "INSERT INTO packages (id, tenant_id, space_id, product_id, module, module_kind, version, name, description,
+            custom_info, kind, source_versions, verification, integrity, integrity_note, files, device_type, model,
+            manufacturer, protocol, made_on, door, extra, created_ms, updated_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+            $24, $25)";
+    BY_ID = "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
+            p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, p.integrity_note, p.files, p.device_type,
+            p.model, p.manufacturer, p.protocol, p.made_on, p.door, p.extra, p.created_ms, p.updated_ms
+        FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id
+        WHERE p.id = $1";
+    UPDATE = "UPDATE packages SET name = $2, description = $3, custom_info = $4, updated_ms = $5 WHERE id = $1";
+    SET_BYTES = "UPDATE packages SET files = $2, integrity = $3, integrity_note = $4, updated_ms = $5 WHERE id = $1";
+    DELETE = "DELETE FROM packages WHERE id = $1 RETURNING space_id";
+    CLAIM = "INSERT INTO package_claims (tenant_id, door, claim, package_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    UNCLAIM = "DELETE FROM package_claims WHERE package_id = $1 AND claim = $2";
+    ADD_BLOB = "INSERT INTO package_blobs (package_id, position, sha256) VALUES ($1, $2, $3)";
+    BLOB_IN_USE = "SELECT 1 FROM package_blobs WHERE sha256 = $1
+        UNION ALL SELECT 1 FROM objects WHERE sha256 = $1
+        UNION ALL SELECT 1 FROM uploads WHERE sha256 = $1 LIMIT 1";
+    ADD_IMPORT = "INSERT INTO package_imports (package_id, position, region, bucket, object_key, etag, size_bytes, claimed_until_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 0)";
+    CLAIM_IMPORT = "UPDATE package_imports SET claimed_until_ms = $2
+        WHERE claimed_until_ms < $1 AND package_id = (SELECT package_id FROM package_imports WHERE claimed_until_ms < $1
+            ORDER BY package_id LIMIT 1)
+        RETURNING package_id, position, region, bucket, object_key, etag, size_bytes";
+    END_IMPORT = "DELETE FROM package_imports WHERE package_id = $1 AND position = $2";
+}
+
+const COLUMNS: &str =
+    "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
+    p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, p.integrity_note, p.files, p.device_type,
+    p.model, p.manufacturer, p.protocol, p.made_on, p.door, p.extra, p.created_ms, p.updated_ms
+    FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id ";
+
+fn package(row: &Row<'_>) -> Result<Package, StoreError> {
+    let module = row.text(7)?;
+    Ok(Package {
+        id: row.fixed(0)?,
+        tenant: row.fixed(1)?,
+        space_code: row.string(2)?,
+        product: row.fixed(3)?,
+        product_code: row.string(4)?,
+        product_key: row.string(5)?,
+        product_name: row.string(6)?,
+        module: ModuleName::new(module)
+            .ok_or_else(|| StoreError::Unexpected(format!("{module} is not a module's name")))?,
+        version: row.string(8)?,
+        name: row.string_opt(9)?,
+        description: row.string_opt(10)?,
+        custom_info: row.string_opt(11)?,
+        kind: row.word(12)?,
+        source_versions: row.json(13)?,
+        verification: row.word(14)?,
+        integrity: row.word(15)?,
+        integrity_note: row.string_opt(16)?,
+        files: row.json(17)?,
+        device_kind: DeviceKind {
+            device_type: row.string_opt(18)?,
+            model: row.string_opt(19)?,
+            manufacturer: row.string_opt(20)?,
+            protocol: row.string_opt(21)?,
+            date: row.string_opt(22)?,
+        },
+        door: row.string(23)?,
+        extra: row.json(24)?,
+        created_ms: row.int(25)?,
+        updated_ms: row.int(26)?,
+    })
+}
+
+/// A file that lies in an object store elsewhere and is still to be read in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    pub package: Id,
+    pub position: usize,
+    pub region: String,
+    pub bucket: String,
+    pub key: String,
+    /// The object's entity tag when the package was made: the bytes that the package is of.
+    pub etag: Option<String>,
+    pub size_bytes: u64,
+}
+
+pub async fn insert(tx: &mut Tx<'_>, new: &Package, space: &Id) -> Result<(), StoreError> {
+    let source_versions = json(&new.source_versions)?;
+    let files = json(&new.files)?;
+    let extra = json(&new.extra)?;
+    let parameters = [
+        (&new.id).into(),
+        (&new.tenant).into(),
+        space.into(),
+        (&new.product).into(),
+        new.module.as_str().into(),
+        new.module.kind().number().into(),
+        (&new.version).into(),
+        (&new.name).into(),
+        (&new.description).into(),
+        (&new.custom_info).into(),
+        new.kind.name().into(),
+        (&source_versions).into(),
+        new.verification.name().into(),
+        new.integrity.name().into(),
+        (&new.integrity_note).into(),
+        (&files).into(),
+        (&new.device_kind.device_type).into(),
+        (&new.device_kind.model).into(),
+        (&new.device_kind.manufacturer).into(),
+        (&new.device_kind.protocol).into(),
+        (&new.device_kind.date).into(),
+        (&new.door).into(),
+        (&extra).into(),
+        new.created_ms.into(),
+        new.updated_ms.into(),
+    ];
+    tx.execute(&INSERT, &parameters).await?;
+    counts::add(tx, new, space, 1).await?;
+    for (position, file) in new.files.iter().enumerate() {
+        if let Some(sha256) = &file.sha256 {
+            add_blob(tx, &new.id, position, sha256).await?;
+        }
+    }
+    Ok(())
+}
+
+pub async fn by_id(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Package>, StoreError> {
+    tx.row(&BY_ID, &[id.into()], package).await
+}
+
+/// Changes what may be changed of a package that exists.
+pub async fn update(tx: &mut Tx<'_>, changed: &Package) -> Result<(), StoreError> {
+    let parameters = [
+        (&changed.id).into(),
+        (&changed.name).into(),
+        (&changed.description).into(),
+        (&changed.custom_info).into(),
+        changed.updated_ms.into(),
+    ];
+    tx.execute(&UPDATE, &parameters).await.map(drop)
+}
+
+/// Notes what was learnt of a package's bytes.
+pub async fn set_bytes(tx: &mut Tx<'_>, changed: &Package) -> Result<(), StoreError> {
+    let files = json(&changed.files)?;
+    let parameters = [
+        (&changed.id).into(),
+        (&files).into(),
+        changed.integrity.name().into(),
+        (&changed.integrity_note).into(),
+        changed.updated_ms.into(),
+    ];
+    tx.execute(&SET_BYTES, &parameters).await.map(drop)
+}
+
+/// False if the package was gone already.
+pub async fn delete(tx: &mut Tx<'_>, gone: &Package) -> Result<bool, StoreError> {
+    let Some(space) = tx.row(&DELETE, &[(&gone.id).into()], |row| row.fixed(0)).await? else { return Ok(false) };
+    counts::add(tx, gone, &space, -1).await?;
+    Ok(true)
+}
+
+/// Claims a text for a package among those of its door. False if another package has it.
+pub async fn claim(tx: &mut Tx<'_>, package: &Package, claim: &str) -> Result<bool, StoreError> {
+    let parameters = [(&package.tenant).into(), (&package.door).into(), claim.into(), (&package.id).into()];
+    Ok(tx.execute(&CLAIM, &parameters).await? == 1)
+}
+
+pub async fn unclaim(tx: &mut Tx<'_>, package: &Id, claim: &str) -> Result<(), StoreError> {
+    tx.execute(&UNCLAIM, &[package.into(), claim.into()]).await.map(drop)
+}
+
+pub async fn add_blob(tx: &mut Tx<'_>, package: &Id, position: usize, sha256: &Sha256) -> Result<(), StoreError> {
+    let position = i64::try_from(position).unwrap_or(i64::MAX);
+    tx.execute(&ADD_BLOB, &[package.into(), position.into(), sha256.into()]).await.map(drop)
+}
+
+/// Whether a package, an object or an upload is of these bytes.
+pub async fn blob_in_use(tx: &mut Tx<'_>, sha256: &Sha256) -> Result<bool, StoreError> {
+    Ok(tx.row(&BLOB_IN_USE, &[sha256.into()], |_| Ok(())).await?.is_some())
+}
+
+pub async fn add_import(tx: &mut Tx<'_>, import: &Import) -> Result<(), StoreError> {
+    let parameters = [
+        (&import.package).into(),
+        i64::try_from(import.position).unwrap_or(i64::MAX).into(),
+        (&import.region).into(),
+        (&import.bucket).into(),
+        (&import.key).into(),
+        (&import.etag).into(),
+        i64::try_from(import.size_bytes).unwrap_or(i64::MAX).into(),
+    ];
+    tx.execute(&ADD_IMPORT, &parameters).await.map(drop)
+}
+
+/// Takes the files of one package that nobody reads in at the moment, for until `until_ms`.
+pub async fn claim_imports(tx: &mut Tx<'_>, now_ms: i64, until_ms: i64) -> Result<Vec<Import>, StoreError> {
+    tx.rows(&CLAIM_IMPORT, &[now_ms.into(), until_ms.into()], |row| {
+        Ok(Import {
+            package: row.fixed(0)?,
+            position: usize::try_from(row.int(1)?).unwrap_or(usize::MAX),
+            region: row.string(2)?,
+            bucket: row.string(3)?,
+            key: row.string(4)?,
+            etag: row.string_opt(5)?,
+            size_bytes: u64::try_from(row.int(6)?).unwrap_or(0),
+        })
+    })
+    .await
+}
+
+pub async fn end_import(tx: &mut Tx<'_>, package: &Id, position: usize) -> Result<(), StoreError> {
+    let position = i64::try_from(position).unwrap_or(i64::MAX);
+    tx.execute(&END_IMPORT, &[package.into(), position.into()]).await.map(drop)
+}
+
+/// A page of the tenant's packages, newest first.
+pub async fn list(
+    tx: &mut Tx<'_>,
+    tenant: &Id,
+    filter: &PackageFilter,
+    page: Page,
+) -> Result<PageOf<Package>, StoreError> {
+    let kind = match filter.kinds {
+        Kinds::One(kind) => kind.number(),
+        Kinds::All | Kinds::BuiltIn => 0,
+    };
+    let mut filters = vec![tenant.into()];
+    filters.extend(filter.space.as_ref().map(|id| Value::Bytes(id.as_bytes())));
+    filters.extend(filter.product.as_ref().map(|id| Value::Bytes(id.as_bytes())));
+    filters.extend(matches!(filter.kinds, Kinds::One(_)).then_some(Value::Int(kind)));
+    for text in [&filter.version, &filter.device_type, &filter.model, &filter.manufacturer] {
+        filters.extend(text.as_deref().map(Value::Text));
+    }
+    let total = total(tx, tenant, filter, &filters).await?;
+    if page.limit == 0 || page.skip >= total {
+        return Ok(PageOf { items: Vec::new(), total });
+    }
+    let mut parameters = filters;
+    let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
+    parameters.extend([Value::Bytes(page.before.as_bytes()), Value::Int(i64::from(page.limit)), Value::Int(skip)]);
+    let items = tx.rows(&forms(filter).list, &parameters, package).await?;
+    Ok(PageOf { items, total })
+}
+
+async fn total(tx: &mut Tx<'_>, tenant: &Id, filter: &PackageFilter, filters: &[Value<'_>]) -> Result<u64, StoreError> {
+    let rare = filter.version.is_some()
+        || filter.device_type.is_some()
+        || filter.model.is_some()
+        || filter.manufacturer.is_some();
+    let scope = match (&filter.space, &filter.product) {
+        (None, None) => Some(Scope::Tenant(tenant)),
+        (Some(space), None) => Some(Scope::Space(space)),
+        (None, Some(product)) => Some(Scope::Product(product)),
+        (Some(_), Some(_)) => None,
+    };
+    match scope {
+        Some(scope) if !rare => counts::total(tx, scope, filter.kinds).await,
+        _ => {
+            let count = tx.row(&forms(filter).count, filters, |row| row.int(0)).await?.unwrap_or(0);
+            Ok(u64::try_from(count).unwrap_or(0))
+        }
+    }
+}
+
+/// The statements for one combination of filters.
+struct Forms {
+    list: Statement,
+    count: Statement,
+}
+
+/// How many combinations there are: seven filters that are there or not, and "built-in kinds only".
+const COMBINATIONS: usize = 1 << 8;
+static FORMS: [OnceLock<Forms>; COMBINATIONS] = [const { OnceLock::new() }; COMBINATIONS];
+
+fn forms(filter: &PackageFilter) -> &'static Forms {
+    let present = [
+        filter.space.is_some(),
+        filter.product.is_some(),
+        matches!(filter.kinds, Kinds::One(_)),
+        filter.version.is_some(),
+        filter.device_type.is_some(),
+        filter.model.is_some(),
+        filter.manufacturer.is_some(),
+        filter.kinds == Kinds::BuiltIn,
+    ];
+    let number = present.iter().rev().fold(0, |number, &bit| number << 1 | usize::from(bit));
+    forms_of(number)
+}
+
+fn forms_of(number: usize) -> &'static Forms {
+    FORMS[number].get_or_init(|| {
+        const COLUMN: [&str; 7] =
+            ["p.space_id", "p.product_id", "p.module_kind", "p.version", "p.device_type", "p.model", "p.manufacturer"];
+        let mut filters = "WHERE p.tenant_id = $1".to_owned();
+        let mut next = 2;
+        for (bit, column) in COLUMN.iter().enumerate() {
+            if number & 1 << bit != 0 {
+                filters.push_str(&format!(" AND {column} = ${next}"));
+                next += 1;
+            }
+        }
+        if number & 1 << 7 != 0 {
+            filters.push_str(" AND p.module_kind <= 1");
+        }
+        let list = format!(
+            "{COLUMNS} {filters} AND p.id < ${next} ORDER BY p.id DESC LIMIT ${} OFFSET ${}",
+            next + 1,
+            next + 2
+        );
+        Forms {
+            list: Statement::composed(list),
+            count: Statement::composed(format!("SELECT COUNT(*) FROM packages p {filters}")),
+        }
+    })
+}
+
+/// Every form of the composed statements, for the test that prepares them.
+pub(super) fn composed() -> Vec<&'static Statement> {
+    (0..COMBINATIONS).map(forms_of).flat_map(|forms| [&forms.list, &forms.count]).collect()
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
+}
+
+/// What integrity a package has from its files: pending while one has no digest.
+pub fn integrity_of(files: &[PackageFile]) -> Integrity {
+    if files.iter().all(|file| file.sha256.is_some()) { Integrity::Ready } else { Integrity::Pending }
+}

@@ -1,0 +1,241 @@
+//! SQLite: readers run where they are called, one thread writes.
+//!
+//! The writer takes what waits in its queue into one transaction, a savepoint for each verb, and answers after the
+//! commit. So a commit's disk sync is shared by all who wait, and a verb that fails takes only itself back.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures::future::BoxFuture;
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
+
+/// How many verbs share one commit at most: enough to make the sync cheap, few enough to keep the first one's wait short.
+const VERBS_PER_COMMIT: usize = 200;
+/// How many verbs may wait for the writer before callers have to wait to hand theirs in.
+const WRITER_QUEUE: usize = 1024;
+
+#[derive(Clone)]
+pub(super) struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    /// Read connections that nobody uses at the moment.
+    readers: Mutex<Vec<Connection>>,
+    writer: mpsc::Sender<Job>,
+}
+
+/// A verb on its way to the writer: run it, and get what answers its caller once the outcome of the commit is known.
+type Job = Box<dyn FnOnce(&mut Connection) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
+
+impl SqliteStore {
+    pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
+        }
+        let connection = Connection::open(path)?;
+        prepare_connection(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        let (writer, jobs) = mpsc::channel(WRITER_QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_loop(connection, jobs))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let inner = Inner { path: path.to_owned(), readers: Mutex::default(), writer };
+        Ok(SqliteStore { inner: Arc::new(inner) })
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        self.on_writer(|connection| migrate::sqlite(connection)).await
+    }
+
+    pub(super) async fn migration_status(&self) -> Result<MigrationStatus, StoreError> {
+        self.on_writer(|connection| migrate::sqlite_status(connection)).await
+    }
+
+    pub(super) async fn write<T, E, F>(&self, verb: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        self.on_writer(move |connection| in_savepoint(connection, verb)).await
+    }
+
+    /// Hands `work` to the writer and waits for its answer, which comes after the commit.
+    async fn on_writer<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let outcome = work(connection);
+            Box::new(move |commit| {
+                let answer = match commit {
+                    Ok(()) => outcome,
+                    Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
+                };
+                // A caller that went away does not need its answer.
+                let _ = sender.send(answer);
+            })
+        });
+        let gone = || E::from(StoreError::Unavailable("the store is shutting down".to_owned()));
+        self.inner.writer.send(job).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
+    pub(super) fn read<T, E, F>(&self, query: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>>,
+    {
+        let mut connection = self.reader()?;
+        connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+        let outcome = complete(query(&mut Tx::Sqlite(&mut connection)));
+        let ended = connection.execute_batch("COMMIT");
+        if ended.is_ok() {
+            self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        outcome?
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let idle = self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.inner.path, flags)?;
+                prepare_connection(&connection)?;
+                Ok(connection)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sqlite:{}", self.inner.path.display())
+    }
+}
+
+/// What every connection needs, reading or writing.
+fn prepare_connection(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Without this, statistics make SQLite plan a statement anew each time a parameter is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A disk fault under a memory map would end the process instead of the call.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    Ok(())
+}
+
+fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    let mut batch = Vec::with_capacity(VERBS_PER_COMMIT);
+    while jobs.blocking_recv_many(&mut batch, VERBS_PER_COMMIT) > 0 {
+        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+        let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
+        if begun.is_ok() {
+            answers.extend(batch.drain(..).map(|job| job(&mut connection)));
+        }
+        let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
+        if committed.is_err() && !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        // Jobs that never ran drop their sender, which tells their callers.
+        batch.clear();
+        for answer in answers {
+            answer(committed.as_ref().map(|_| ()));
+        }
+        if let Err(error) = committed {
+            tracing::error!(%error, "a commit failed");
+        }
+    }
+}
+
+/// Runs a verb so that an error, or a panic in it, takes back only what the verb did.
+fn in_savepoint<T, E, F>(connection: &mut Connection, verb: F) -> Result<T, E>
+where
+    E: From<StoreError>,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>>,
+{
+    connection.execute_batch("SAVEPOINT verb").map_err(StoreError::from)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| complete(verb(&mut Tx::Sqlite(connection)))))
+        .unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned())))
+        .map_err(E::from)
+        .and_then(|outcome| outcome);
+    let end = if outcome.is_ok() { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
+    connection.execute_batch(end).map_err(StoreError::from)?;
+    outcome
+}
+
+/// Completes a future that has nothing to wait for: on SQLite every call of a [`Tx`] is ready at once.
+fn complete<T>(mut future: impl Future<Output = T> + Unpin) -> Result<T, StoreError> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::Pin::new(&mut future).poll(&mut context) {
+        Poll::Ready(outcome) => Ok(outcome),
+        Poll::Pending => Err(StoreError::Unexpected("a verb waited for something else than the store".to_owned())),
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+pub(super) fn rows<T>(
+    connection: &Connection,
+    statement: &Statement,
+    parameters: &[Value<'_>],
+    make: &mut impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut prepared = connection.prepare_cached(statement.sqlite_text())?;
+    let mut found = prepared.query(rusqlite::params_from_iter(parameters))?;
+    let mut made = Vec::new();
+    while let Some(row) = found.next()? {
+        made.push(make(&Row::Sqlite(row))?);
+    }
+    Ok(made)
+}
+
+pub(super) fn execute(
+    connection: &Connection,
+    statement: &Statement,
+    parameters: &[Value<'_>],
+) -> Result<u64, StoreError> {
+    let mut prepared = connection.prepare_cached(statement.sqlite_text())?;
+    if prepared.column_count() > 0 {
+        let mut found = prepared.query(rusqlite::params_from_iter(parameters))?;
+        let mut count = 0;
+        while found.next()?.is_some() {
+            count += 1;
+        }
+        return Ok(count);
+    }
+    let changed = prepared.execute(rusqlite::params_from_iter(parameters))?;
+    Ok(u64::try_from(changed).unwrap_or(0))
+}
