@@ -1,1 +1,6 @@
+//! The binary `otaru`.
+
+#![allow(dead_code)]
+mod listen;
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! How one kind of device talks to us. One folder per protocol.
 
+pub mod download;

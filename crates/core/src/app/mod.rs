@@ -19,6 +19,8 @@ mod products;
 mod sessions;
 mod spaces;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod uploads;
 

@@ -54,15 +54,13 @@ impl Fs {
     /// [`Fs::append`] leaves files with two names alone.
     fn link(&self, part: &StageId) -> Result<Option<Finished>, BlobError> {
         let mut file = self.open_staged(part)?;
-        let second_name = loop {
-            let path = self.partial_path("compose");
-            match fs::hard_link(self.staged_path(part), &path) {
-                Ok(()) => break Partial { path },
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::NotFound),
-                Err(_) => return Ok(None),
-            }
-        };
+        let path = self.partial_path("compose");
+        match fs::hard_link(self.staged_path(part), &path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::NotFound),
+            Err(_) => return Ok(None),
+        }
+        let second_name = Partial { path };
         file.sync_data()?;
         let mut pass = Pass::default();
         read_all(&mut file, |bytes| {
