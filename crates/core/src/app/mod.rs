@@ -6,6 +6,7 @@
 mod access;
 mod bootstrap;
 mod caller;
+mod derived;
 mod downloads;
 mod error;
 mod housekeeping;
