@@ -2,4 +2,5 @@
 
 pub mod iotda;
 pub mod aliyun;
+pub mod objects;
 pub mod wire;
