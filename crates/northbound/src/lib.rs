@@ -3,4 +3,5 @@
 pub mod iotda;
 pub mod aliyun;
 pub mod objects;
+pub mod oceanconnect;
 pub mod wire;
