@@ -10,6 +10,7 @@ mod module;
 mod object;
 mod package;
 mod page;
+pub mod peer;
 mod product;
 mod space;
 mod tenant;

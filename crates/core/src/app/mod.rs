@@ -18,6 +18,8 @@ mod products;
 mod sessions;
 mod spaces;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod uploads;
 

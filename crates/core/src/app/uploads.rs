@@ -100,8 +100,11 @@ impl App {
             return Err(Error::OutOfStep { next_byte: self.received_bytes(&upload).await? });
         }
         let limit_bytes = upload.declared_bytes.unwrap_or(upload.max_bytes);
-        let writer = Writer::Piece(self.inner.blobs.append(&stage_of(&upload)?, offset_bytes, limit_bytes).await?);
-        Ok(Receiving { app: self.clone(), upload, writer })
+        let appending = match self.inner.blobs.append(&stage_of(&upload)?, offset_bytes, limit_bytes).await {
+            Err(BlobError::NotFound) => return Err(Error::OutOfStep { next_byte: 0 }),
+            other => other?,
+        };
+        Ok(Receiving { app: self.clone(), upload, writer: Writer::Piece(appending) })
     }
 
     /// Declares an upload in pieces complete: it is hashed, and can become part of a package.

@@ -21,7 +21,7 @@ pub enum BlobError {
         /// Bytes that are staged.
         len_bytes: u64,
     },
-    /// Another request is writing this upload, or it has been completed.
+    /// Another request is writing, completing or discarding this upload right now.
     #[error("this upload is in use")]
     Busy,
     /// The text is not the address of a blob store, not a digest, or not a staging id; the text says what it should be.

@@ -83,7 +83,8 @@ impl Blobs {
     }
 
     /// Continues a growing upload at `offset_bytes`, which has to be its length ([`BlobError::OutOfStep`] tells it);
-    /// offset 0 starts one. The whole may grow to `limit_bytes`. Only one request at a time may append
+    /// offset 0 starts one. The whole may grow to `limit_bytes`, and no further than it is
+    /// once [`Blobs::compose`] has made a blob of it alone. Only one request at a time may append
     /// ([`BlobError::Busy`]).
     pub async fn append(&self, id: &StageId, offset_bytes: u64, limit_bytes: u64) -> Result<Appending, BlobError> {
         match &self.backend {

@@ -7,6 +7,7 @@ use http::header;
 use http::request::Parts;
 use otaru_core::app::{AuthError, Caller};
 use otaru_model::Right;
+use otaru_model::peer::Peer;
 
 use super::Native;
 use super::error::{Kind, Problem};
@@ -92,6 +93,5 @@ fn basic(credentials: &str) -> Option<(String, String)> {
 
 /// The address at the other end, without its port. Behind a proxy that is the proxy's: then all share one allowance.
 fn peer(parts: &Parts) -> String {
-    let address = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>();
-    address.map_or_else(|| "unknown".to_owned(), |address| address.0.ip().to_string())
+    parts.extensions.get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.address.ip().to_string())
 }

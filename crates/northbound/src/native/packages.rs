@@ -575,7 +575,7 @@ pub async fn link_package(
             name: file.name.clone(),
             size_bytes: file.size_bytes,
             sha256: file.sha256.map(|digest| digest.to_string()),
-            url: format!("{}?e={}&s={}", link.url, link.expires_s, link.signature),
+            url: format!("{}?Expires={}&Signature={}", link.url, link.expires_s, link.signature),
             expires: time(link.expires_s * 1000),
         })
     };

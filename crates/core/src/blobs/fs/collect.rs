@@ -61,8 +61,8 @@ impl Fs {
         let after = after.map(|digest| digest.to_hex()).unwrap_or_default();
         let mut found = Vec::new();
         // Names in hex sort as the digests do, so whole directories before the cursor are passed by.
-        for outer in names(&self.objects)?.into_iter().filter(|outer| outer.as_str() >= prefix(&after, 2)) {
-            for inner in names(&self.objects.join(&outer))? {
+        for outer in hex_pairs(&self.objects)?.filter(|outer| outer.as_str() >= prefix(&after, 2)) {
+            for inner in hex_pairs(&self.objects.join(&outer))? {
                 if format!("{outer}{inner}").as_str() < prefix(&after, 4) {
                     continue;
                 }
@@ -99,6 +99,11 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// The directories that blobs are in, sorted.
+fn hex_pairs(directory: &Path) -> io::Result<impl Iterator<Item = String>> {
+    Ok(names(directory)?.into_iter().filter(|name| name.len() == 2 && name.bytes().all(|c| c.is_ascii_hexdigit())))
 }
 
 /// Of a file that may be gone since its name was read.

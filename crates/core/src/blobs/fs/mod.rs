@@ -38,6 +38,9 @@ pub(super) struct Fs {
     objects_dir: File,
     staging: PathBuf,
     partial: PathBuf,
+    /// Chosen at random when the store is opened: with it no two names of partial uploads are alike, whichever process,
+    /// container or instance makes them.
+    token: String,
     next_partial: AtomicU64,
     /// Taken for putting a blob in its place and for deleting one, so that a collector which saw an old blob cannot delete
     /// the new one of the same name.
@@ -53,15 +56,22 @@ impl Fs {
         let objects = root.join("objects");
         let staging = root.join("staging");
         let partial = staging.join(".partial");
+        let created: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(&objects)?;
         fs::create_dir_all(&partial)?;
         sync_dir(&staging)?;
         sync_dir(root)?;
+        for parent in created.into_iter().filter_map(Path::parent) {
+            sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
+        let mut token = [0; 8];
+        getrandom::fill(&mut token).map_err(io::Error::from)?;
         let store = Fs {
             objects_dir: File::open(&objects)?,
             objects,
             staging,
             partial,
+            token: hex::encode(token),
             next_partial: AtomicU64::new(0),
             placing: Mutex::new(()),
         };
@@ -89,25 +99,24 @@ impl Fs {
     fn create_partial(&self, label: &str) -> Result<(Partial, File), BlobError> {
         loop {
             let path = self.partial_path(label);
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    let partial = Partial { path };
-                    // A process that opens the same store just now may have swept the file away before it was locked.
-                    if try_lock(&file).is_ok() && file.metadata()?.nlink() == 1 {
-                        return Ok((partial, file));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::Unavailable(error)),
-                Err(error) => return Err(error.into()),
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(|error| {
+                // What is missing is a directory of the store itself.
+                if error.kind() == io::ErrorKind::NotFound { BlobError::Unavailable(error) } else { error.into() }
+            })?;
+            let partial = Partial { path };
+            match try_lock(&file) {
+                Ok(()) if file.metadata()?.nlink() == 1 => return Ok((partial, file)),
+                // A process that opens the same store just now took it for a leftover.
+                Ok(()) | Err(BlobError::Busy) => {}
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// A path that this process has not used before.
+    /// A path that was never used before.
     fn partial_path(&self, label: &str) -> PathBuf {
         let number = self.next_partial.fetch_add(1, Ordering::Relaxed);
-        self.partial.join(format!("{label}.{}-{number}", std::process::id()))
+        self.partial.join(format!("{label}.{}-{number}", self.token))
     }
 
     fn object_path(&self, digest: &Digest) -> PathBuf {
@@ -172,11 +181,17 @@ struct Partial {
     path: PathBuf,
 }
 
-impl Drop for Partial {
-    fn drop(&mut self) {
+impl Partial {
+    fn remove(&self) {
         if let Err(error) = remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a partial upload could not be removed");
         }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

@@ -35,7 +35,11 @@ impl Staged {
     /// Takes the next bytes. They are written soon, and an error of that is reported by a later call; after an error
     /// nothing is left of the upload.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
-        self.upload.write(bytes).await
+        let taken = self.upload.write(bytes).await;
+        if taken.is_err() {
+            self.partial.remove();
+        }
+        taken
     }
 
     /// Bytes taken so far.
@@ -66,7 +70,7 @@ impl Staged {
         let (fs, id, partial) = (self.fs, self.id, self.partial);
         off_runtime(move || {
             sink.file.sync_data()?;
-            let finished = mem::take(&mut sink.pass).unwrap_or_default().finish();
+            let finished = sink.pass.take().unwrap_or_default().finish();
             settle(&fs, &partial, &id, &finished)?;
             Ok(finished)
         })
@@ -125,7 +129,7 @@ impl Fs {
             fs.create_partial(label.as_str())
         })
         .await?;
-        let sink = Sink { fs: Arc::clone(self), file, pass: Some(Pass::default()), cut_to_bytes: None };
+        let sink = Sink { fs: Arc::clone(self), file, pass: Some(Box::default()), cut_to_bytes: None };
         Ok(Staged { partial, upload: Upload::new(sink, 0, limit_bytes), id: id.clone(), fs: Arc::clone(self) })
     }
 
@@ -139,22 +143,25 @@ impl Fs {
             return Err(BlobError::TooLarge);
         }
         let (fs, id) = (Arc::clone(self), id.clone());
-        let sink = off_runtime(move || {
+        let (sink, limit_bytes) = off_runtime(move || {
             let path = fs.staged_path(&id);
             let file = OpenOptions::new().append(true).create(offset_bytes == 0).open(path)?;
             try_lock(&file)?;
             let meta = file.metadata()?;
-            // Without a name it was discarded just now; with a second one it is a blob as well, and blobs never change.
-            if meta.nlink() != 1 {
+            // Without a name it was discarded just now.
+            if meta.nlink() == 0 {
                 return Err(BlobError::Busy);
             }
             if meta.len() != offset_bytes {
                 return Err(BlobError::OutOfStep { len_bytes: meta.len() });
             }
+            // With a second name it is a blob as well, and blobs never change: not a byte more is taken. Somebody who
+            // missed our answer can still end the upload again.
+            let limit_bytes = if meta.nlink() == 1 { limit_bytes } else { offset_bytes };
             if offset_bytes == 0 {
                 sync_dir(&fs.staging)?;
             }
-            Ok(Sink { fs, file, pass: None, cut_to_bytes: Some(offset_bytes) })
+            Ok((Sink { fs, file, pass: None, cut_to_bytes: Some(offset_bytes) }, limit_bytes))
         })
         .await?;
         Ok(Appending { upload: Upload::new(sink, offset_bytes, limit_bytes) })
@@ -170,7 +177,7 @@ struct Sink {
     fs: Arc<Fs>,
     file: File,
     /// Set for uploads that are hashed on the way.
-    pass: Option<Pass>,
+    pass: Option<Box<Pass>>,
     /// Set for uploads that lived before this request: their length then, to which a failure takes them back.
     cut_to_bytes: Option<u64>,
 }
@@ -194,8 +201,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Takes back what was written and closes the file. An upload in one go is cut to nothing right here, its name goes
-    /// with [`Staged`].
+    /// Takes back what was written and closes the file. The name of an upload in one go is for [`Staged`] to remove.
     fn fail(self, error: BlobError) -> BlobError {
         if let Err(error) = self.file.set_len(self.cut_to_bytes.unwrap_or(0)) {
             tracing::warn!(%error, "a failed upload could not be cut back");
@@ -225,9 +231,15 @@ impl Upload {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
+        if matches!(self.state, State::Over) {
+            return Err(failed_before());
+        }
         if self.limit_bytes.saturating_sub(self.taken_bytes) < bytes.len() as u64 {
             let sink = self.idle().await?;
             return off_runtime(move || Err(sink.fail(BlobError::TooLarge))).await;
+        }
+        if bytes.is_empty() {
+            return Ok(());
         }
         self.taken_bytes += bytes.len() as u64;
         self.batch_bytes += bytes.len();
@@ -264,11 +276,13 @@ impl Upload {
         }
         match mem::replace(&mut self.state, State::Over) {
             State::Idle(sink) => Ok(sink),
-            State::Writing(_) | State::Over => {
-                Err(BlobError::Unavailable(io::Error::other("this upload has failed before")))
-            }
+            State::Writing(_) | State::Over => Err(failed_before()),
         }
     }
+}
+
+fn failed_before() -> BlobError {
+    BlobError::Unavailable(io::Error::other("this upload has failed before"))
 }
 
 impl Drop for Upload {

@@ -10,8 +10,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 
-use super::remote::{Region, RemoteError, RemoteObject};
 use super::*;
+use crate::blobs::remote::{Region, RemoteError, RemoteObject};
 
 /// One object and what happens to it.
 #[derive(Clone, Default)]

@@ -96,8 +96,20 @@ async fn one_byte_above_the_limit_ends_an_upload_and_leaves_nothing() {
     let mut staged = blobs.stage(&id("above"), 300_000).await.unwrap();
     staged.write(Bytes::from(content(300_000))).await.unwrap();
     assert!(matches!(staged.write(Bytes::from_static(b"!")).await, Err(BlobError::TooLarge)));
-    assert!(staged.finish().await.is_err());
     assert_eq!(files(home.path()).len(), 1, "the blob of the first upload only");
+    assert!(staged.finish().await.is_err());
+}
+
+#[tokio::test]
+async fn what_one_process_throws_away_is_never_the_upload_of_another() {
+    let (home, blobs) = store().await;
+    let mut too_large = blobs.stage(&id("same-id"), 5).await.unwrap();
+    assert!(matches!(too_large.write(Bytes::from_static(b"123456")).await, Err(BlobError::TooLarge)));
+    let of_another_process = open(home.path()).await;
+    let mut staged = of_another_process.stage(&id("same-id"), NO_LIMIT).await.unwrap();
+    drop(too_large);
+    staged.write(Bytes::from_static(b"mine")).await.unwrap();
+    assert_eq!(staged.finish().await.unwrap().digest, Digest::of(b"mine"));
 }
 
 #[tokio::test]
@@ -199,6 +211,18 @@ async fn doctor_can_ask_for_room_and_for_a_test_write() {
 
     std::fs::remove_dir(home.path().join("staging/.partial")).unwrap();
     assert!(matches!(blobs.probe().await, Err(BlobError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_store_makes_its_directory_and_finds_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let deep = home.path().join("data/of otaru/blobs");
+    let digest = put(&open(&deep).await, "upload", b"kept").await.unwrap().digest;
+    assert_eq!(read(&open(&deep).await, &digest, 0..9).await.unwrap(), b"kept");
+
+    let occupied = home.path().join("a file");
+    std::fs::write(&occupied, "").unwrap();
+    assert!(Blobs::open(&format!("fs:{}", occupied.display())).await.is_err());
 }
 
 #[tokio::test]

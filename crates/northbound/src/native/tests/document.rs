@@ -28,14 +28,14 @@ pub fn operations() -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn the_document_that_is_checked_in_is_the_one_that_is_served() {
+fn the_openapi_document_that_is_checked_in_is_the_one_that_is_served() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     if std::env::var_os("OTARU_WRITE_OPENAPI").is_some() {
         std::fs::write(&path, document()).unwrap();
     }
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
     let how = "docs/openapi.json is out of date; write it again with\n\
-        OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound --lib native::tests::document";
+        OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi";
     assert!(checked_in == document(), "{how}");
 }
 

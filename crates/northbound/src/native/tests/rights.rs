@@ -203,7 +203,7 @@ async fn failed_sign_ins_are_limited_by_address_and_the_right_secret_has_to_wait
     let from = |address: [u8; 4], key: &Key| {
         let mut request = town.request(key, "GET", "/tenant").body(Body::empty()).unwrap();
         let address = std::net::SocketAddr::from((address, 4711));
-        request.extensions_mut().insert(axum::extract::ConnectInfo(address));
+        request.extensions_mut().insert(otaru_model::peer::Peer { address, encrypted: false, certificate: None });
         town.raw(request)
     };
     let (near, far) = ([10, 0, 0, 1], [10, 0, 0, 2]);

@@ -1,0 +1,157 @@
+//! Opening a socket, and the loop that takes connections from it.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::Limits;
+use super::body::RequestBody;
+use super::connection::{self, Shared};
+use super::tls::Tls;
+
+/// Connections the kernel keeps for us while we are busy or full: a fleet that reconnects at once should not be refused.
+const BACKLOG: u32 = 4096;
+
+/// How long to wait when the machine has no more file descriptors or memory for sockets.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
+
+/// An open socket, not yet served.
+#[derive(Debug)]
+pub struct Door {
+    name: &'static str,
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+}
+
+/// A door that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {address} for `{name}`: {source}; set `{name}` to an address of this machine that is free, port 0 picks one"
+)]
+pub struct OpenError {
+    name: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+}
+
+impl Door {
+    /// Opens `address`; port 0 picks a free port. `name` is the option that set the address. With `tls` the door speaks only TLS.
+    ///
+    /// # Errors
+    /// When the address is taken, foreign or forbidden.
+    pub fn open(name: &'static str, address: SocketAddr, tls: Option<Arc<Tls>>) -> Result<Self, OpenError> {
+        let fail = |source| OpenError { name, address, source };
+        let listener = Self::socket(address).map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        Ok(Self { name, listener, address, tls })
+    }
+
+    fn socket(address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        // Accepted sockets inherit it; it finds peers that vanished while a handler works.
+        socket.set_keepalive(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    }
+
+    /// The option that opened this door; also its name in the ready line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The address in use, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Serves `service` at `door` until `drain` is cancelled and the open requests are done or out of time.
+///
+/// Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within `limits.drain_timeout` of the call to drain.
+pub async fn serve<S, B>(door: Door, service: S, limits: Limits, drain: CancellationToken)
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let Door { name, listener, tls, .. } = door;
+    let all = u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+    let slots = Arc::new(Semaphore::new(all as usize));
+    let drain_timeout = limits.drain_timeout;
+    let shared = Arc::new(Shared { http: connection::http(&limits), service, limits, tls, drain: drain.clone() });
+
+    let mut draining = pin!(drain.cancelled());
+    loop {
+        let slot = match Arc::clone(&slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                tracing::warn!(door = name, max_connections = all, "full: new connections wait until others end");
+                tokio::select! {
+                    biased;
+                    () = &mut draining => break,
+                    slot = Arc::clone(&slots).acquire_owned() => match slot {
+                        Ok(slot) => slot,
+                        Err(_) => break,
+                    },
+                }
+            }
+        };
+        let (stream, address) = tokio::select! {
+            biased;
+            () = &mut draining => break,
+            accepted = accept(&listener, name) => accepted,
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            connection::serve(stream, address, &shared).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+
+    // Every connection holds a slot, so all slots free means all connections gone. They keep the time themselves.
+    let finished = timeout(drain_timeout, slots.acquire_many(all)).await;
+    if finished.is_err() {
+        let open = all as usize - slots.available_permits();
+        tracing::warn!(door = name, open, "drain timeout: open connections are cut off");
+    }
+}
+
+/// The next connection. A failed attempt concerns one peer or passes, so it never ends the loop.
+async fn accept(listener: &TcpListener, name: &'static str) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_about_the_peer(&error) => {}
+            Err(error) => {
+                tracing::error!(door = name, %error, "cannot accept connections for the moment");
+                sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_about_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,107 @@
+//! The two bodies of a request: the incoming one fails when it stalls, the outgoing one keeps its request open until it is sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use super::activity::InFlight;
+
+/// The body of a request as handlers get it.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    timeout: Duration,
+    /// Made when the client first lets us wait; most bodies arrive together with their head.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+/// Why the rest of a request body is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestBodyError {
+    /// The connection failed or the framing is wrong.
+    #[error("the request body could not be read: {0}")]
+    Connection(#[from] hyper::Error),
+    /// The client went silent.
+    #[error("the request body stopped for {} s", .0.as_secs())]
+    Stalled(Duration),
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, timeout: Duration) -> Self {
+        Self { incoming, timeout, timer: None, waiting: false }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Connection)));
+        }
+        let timeout = self.timeout;
+        let restart = !std::mem::replace(&mut self.waiting, true);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if restart {
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+        ready!(timer.as_mut().poll(cx));
+        self.waiting = false;
+        Poll::Ready(Some(Err(RequestBodyError::Stalled(timeout))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+pin_project! {
+    /// The body of an answer. Without an inner body it is empty.
+    pub(super) struct ResponseBody<B> {
+        #[pin]
+        inner: Option<B>,
+        in_flight: InFlight,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(inner: Option<B>, in_flight: InFlight) -> Self {
+        Self { inner, in_flight }
+    }
+}
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project().inner.as_pin_mut() {
+            Some(inner) => inner.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
