@@ -219,7 +219,8 @@ fn values(limit: &Limit) -> (Vec<String>, Vec<String>) {
         ),
         Rule::Count { min, max } => (vec![min.to_string(), max.to_string()], vec![(max + 1).to_string()]),
         Rule::Word(words) => {
-            let wrong = words.iter().map(|word| format!("{word}x")).chain([String::new(), words[0].to_uppercase() + "X"]);
+            let wrong =
+                words.iter().map(|word| format!("{word}x")).chain([String::new(), words[0].to_uppercase() + "X"]);
             (words.iter().map(|word| (*word).to_owned()).collect(), wrong.collect())
         }
         Rule::Suffix(suffixes) => {
