@@ -12,7 +12,7 @@ use crate::config::{BaseUrls, Config, Secrets};
 
 /// Makes the first tenant and key, unless there are keys, and tells how each dialect signs in with them.
 pub async fn run(app: &App, config: &Config, secrets: &Secrets, urls: &BaseUrls) -> Result<(), Box<dyn Error>> {
-    let pair = secrets.first_key.as_ref().map(|(id, secret)| (id.clone(), Secret::new(secret.expose())));
+    let pair = secrets.first_key.as_ref().map(|(id, secret)| (id.clone(), Secret::new(secret.reveal())));
     let was_chosen = pair.is_some();
     let Some(made) = app.bootstrap(pair).await? else { return Ok(()) };
     let path = config.data.join("credentials.json");
@@ -45,7 +45,7 @@ First start: the tenant {tenant} and its administrator's key were made. This is 
 }
 
 fn project_id(made: &Bootstrap) -> String {
-    made.tenant.id.to_string()
+    otaru_northbound::iotda::project_id(&made.tenant.id)
 }
 
 fn credentials(made: &Bootstrap, urls: &BaseUrls) -> String {

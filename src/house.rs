@@ -40,7 +40,7 @@ fn master_key(config: &Config, secrets: &Secrets) -> Result<MasterKey, Box<dyn E
     let named = |path: &Path| format!("`master_key_file`: {}: ", path.display());
     Ok(match config.master_key(secrets) {
         config::MasterKey::Given(text) => {
-            MasterKey::from_text(text.expose()).map_err(|error| format!("OTARU_MASTER_KEY: {error}"))?
+            MasterKey::from_text(text.reveal()).map_err(|error| format!("OTARU_MASTER_KEY: {error}"))?
         }
         config::MasterKey::File(path) => MasterKey::load(&path).map_err(|error| format!("{}{error}", named(&path)))?,
         config::MasterKey::OwnFile(path) => {

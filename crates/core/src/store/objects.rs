@@ -94,9 +94,14 @@ pub async fn buckets(tx: &mut Tx<'_>, tenant: &Id) -> Result<Vec<Bucket>, StoreE
     tx.rows(&BUCKETS, &[tenant.into()], bucket).await
 }
 
+/// Lets who puts new objects into the bucket wait until the transaction ends. False if the bucket is not there.
+pub async fn hold_bucket(tx: &mut Tx<'_>, tenant: &Id, name: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD_BUCKET, &[tenant.into(), name.into()]).await? == 1)
+}
+
 /// False if the bucket is not there or not empty. Objects that others are putting into it are waited for.
 pub async fn delete_bucket(tx: &mut Tx<'_>, tenant: &Id, name: &str) -> Result<bool, StoreError> {
-    tx.execute(&HOLD_BUCKET, &[tenant.into(), name.into()]).await?;
+    hold_bucket(tx, tenant, name).await?;
     Ok(tx.execute(&DELETE_BUCKET, &[tenant.into(), name.into()]).await? == 1)
 }
 

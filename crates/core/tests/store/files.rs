@@ -65,6 +65,11 @@ pub async fn a_bucket_goes_when_it_is_empty(place: &Place) {
     assert_eq!((ours, theirs, none), (Some(bucket("b", "here")), Some(bucket("b", "there")), None));
     assert_eq!(all, [bucket("a", "here"), bucket("b", "here")]);
 
+    let held = commit!(store, tx => [
+        objects::hold_bucket(tx, &id(1), "a").await?,
+        objects::hold_bucket(tx, &id(2), "a").await?,
+    ]);
+    assert_eq!(held, [true, false]);
     let deleted = commit!(store, tx => {
         objects::put(tx, &id(1), &object("a", "k", 1)).await?;
         begin(tx, 500, "b", "k").await?;

@@ -121,6 +121,7 @@ mod on {
             a_nonce_is_good_for_one_of_several_uses,
             caps_hold_when_many_create_at_once,
             product_names_of_one_door_stay_unique,
+            of_several_conditional_puts_one_wins,
             an_import_is_taken_by_one_copy,
         }
         pages {

@@ -1,7 +1,7 @@
 //! The same thing done several times at once, from two copies of the server: as often as it may be, and never a fault of ours.
 
 use futures::future::BoxFuture;
-use otaru_core::app::{AuthError, Error, NewModule, Noun, PackageChange, Secret};
+use otaru_core::app::{AuthError, Error, Expected, NewModule, NewObject, Noun, PackageChange, Secret};
 use otaru_core::store::packages::{self, Import};
 use otaru_model::Package;
 
@@ -134,6 +134,29 @@ pub async fn caps_hold_when_many_create_at_once(place: &Place) {
         assert_eq!((made, outcomes.iter().filter(refused).count()), (5, 7), "{outcomes:?}");
     }
     assert_eq!(town.packages().await.len(), 5);
+}
+
+pub async fn of_several_conditional_puts_one_wins(place: &Place) {
+    let town = Town::open(place).await;
+    let mut expected = Expected::Nothing;
+    for round in 0..ROUNDS {
+        let tasks = town.on_copies(4, |app, owner, turn| {
+            let (bucket, key) = ("abc".to_owned(), "one".to_owned());
+            let new = NewObject { bucket, key, expected: expected.clone(), ..NewObject::default() };
+            async move {
+                let mut writing = app.begin_writing(&owner, "abc").await.unwrap();
+                writing.write(bytes::Bytes::from(format!("{round} {turn}"))).await.unwrap();
+                writing.finish_object(new).await
+            }
+        });
+        let outcomes = together(tasks).await;
+        let done: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Exists { .. }))).count();
+        assert_eq!((done.len(), refused), (1, 3), "{outcomes:?}");
+        let stored = town.copies[0].show_object(&town.owner, "abc", "one").await.unwrap();
+        assert_eq!(&stored, done[0]);
+        expected = Expected::Etag(stored.etag);
+    }
 }
 
 pub async fn product_names_of_one_door_stay_unique(place: &Place) {
