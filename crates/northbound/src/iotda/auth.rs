@@ -16,13 +16,7 @@ use crate::wire::{RequestHead, SignatureError};
 pub const TOKEN_PURPOSE: &str = "iotda token";
 
 /// The caller of a request whose `uri` is the one that the client sent.
-pub async fn caller(
-    app: &App,
-    settings: &Settings,
-    uri: &Uri,
-    parts: &Parts,
-    body: &Bytes,
-) -> Result<Caller, Refusal> {
+pub async fn caller(app: &App, settings: &Settings, uri: &Uri, parts: &Parts, body: &Bytes) -> Result<Caller, Refusal> {
     let mut refused = None;
     if parts.headers.contains_key("x-auth-token") {
         match by_token(app, &parts.headers).await {

@@ -74,8 +74,7 @@ impl FromRequest<Door> for Call {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, door: &Door) -> Result<Call, Refusal> {
-        let (mut parts, body) =
-            body::read(request, door.settings.max_body_bytes).await.map_err(refuse_body)?;
+        let (mut parts, body) = body::read(request, door.settings.max_body_bytes).await.map_err(refuse_body)?;
         let params = RawPathParams::from_request_parts(&mut parts, door).await;
         let params = params.map_err(|_| Refusal::new(&BAD_FORMAT, "The path is not UTF-8."))?;
         let path: Vec<_> = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -29,8 +29,11 @@ pub async fn issue_token(State(door): State<Door>, request: Request) -> Answer {
     let issued_ms = door.app.now_ms();
     let (token, expires_ms) = door.app.issue_token(&caller, auth::TOKEN_PURPOSE, door.settings.token_lifetime_ms)?;
     let mut response = created(json!({ "token": token_view(&caller, &tenant, &scope, issued_ms, expires_ms) }));
-    let mut header = HeaderValue::from_str(&token)
-        .map_err(|error| Refusal { code: &INTERNAL, detail: String::new(), fault: Some(error.to_string()) })?;
+    let mut header = HeaderValue::from_str(&token).map_err(|error| Refusal {
+        code: &INTERNAL,
+        detail: String::new(),
+        fault: Some(error.to_string()),
+    })?;
     header.set_sensitive(true);
     response.headers_mut().insert("x-subject-token", header);
     Ok(response)

@@ -99,27 +99,15 @@ pub fn router(app: App, settings: Settings) -> Router {
     let quota = Arc::new(Quota::new(settings.calls_per_minute, 60_000));
     let door = Door { app, settings: Arc::new(settings), quota };
     Router::new()
-        .route(
-            "/v5/iot/{project_id}/ota-upgrades/packages",
-            post(packages::create).get(packages::list),
-        )
-        .route(
-            "/v5/iot/{project_id}/ota-upgrades/packages/{package_id}",
-            get(packages::show).delete(packages::delete),
-        )
-        .route(
-            "/v5/iot/{project_id}/ota-upgrades/modules",
-            post(modules::create).get(modules::list),
-        )
+        .route("/v5/iot/{project_id}/ota-upgrades/packages", post(packages::create).get(packages::list))
+        .route("/v5/iot/{project_id}/ota-upgrades/packages/{package_id}", get(packages::show).delete(packages::delete))
+        .route("/v5/iot/{project_id}/ota-upgrades/modules", post(modules::create).get(modules::list))
         .route(
             "/v5/iot/{project_id}/ota-upgrades/modules/{module_id}",
             get(modules::show).put(modules::update).delete(modules::delete),
         )
         .route("/v5/iot/{project_id}/apps", post(spaces::create).get(spaces::list))
-        .route(
-            "/v5/iot/{project_id}/apps/{app_id}",
-            get(spaces::show).put(spaces::update).delete(spaces::delete),
-        )
+        .route("/v5/iot/{project_id}/apps/{app_id}", get(spaces::show).put(spaces::update).delete(spaces::delete))
         .route("/v5/iot/{project_id}/products", post(products::create).get(products::list))
         .route(
             "/v5/iot/{project_id}/products/{product_id}",

@@ -29,7 +29,8 @@ fn sign(request: &mut Request<Body>, pair: (&str, &str), names: &str, scope: Opt
     };
     let unsigned = value("0");
     let head = RequestHead::new(request.method(), request.uri(), request.headers());
-    let text = Authorization::parse(&unsigned).unwrap().string_to_sign(&head, &BodyDigest::of(body.as_bytes())).unwrap();
+    let text =
+        Authorization::parse(&unsigned).unwrap().string_to_sign(&head, &BodyDigest::of(body.as_bytes())).unwrap();
     let mac = match scope {
         None => hmac_sha256(secret.as_bytes(), text.as_bytes()),
         Some((day, region)) => hmac_sha256(&derive_key(id, secret, day, region, "iotdm"), text.as_bytes()),
@@ -95,7 +96,8 @@ async fn a_signature_covers_method_path_query_and_body() {
 async fn a_signature_is_good_for_fifteen_minutes_to_either_side() {
     let world = World::new().await;
     const WINDOW_MS: i64 = 15 * 60_000;
-    for (offset_ms, status) in [(-WINDOW_MS, 200), (WINDOW_MS, 200), (-WINDOW_MS - 1000, 401), (WINDOW_MS + 1000, 401)] {
+    for (offset_ms, status) in [(-WINDOW_MS, 200), (WINDOW_MS, 200), (-WINDOW_MS - 1000, 401), (WINDOW_MS + 1000, 401)]
+    {
         let mut request = bare(&world, Method::GET, "/apps", "");
         stamp(&mut request, START_MS + offset_ms);
         sign(&mut request, PAIR, DATE_ONLY, None, "");

@@ -122,13 +122,14 @@ fn a_page_is_what_marker_offset_and_limit_say() {
         proptest::option::of(0usize..32),
         proptest::option::of(prop_oneof![0usize..35, Just(500)]),
         proptest::option::of(prop_oneof![1usize..35, Just(50)]),
-        any::<bool>(),
+        proptest::bool::ANY,
     );
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&strategy, |(marker, offset, limit, upper)| {
             // The last two markers are below and above every record.
-            let marker = marker.map(|at| newest_first.get(at).copied().unwrap_or(if at == 30 { Id::MIN } else { Id::MAX }));
+            let marker =
+                marker.map(|at| newest_first.get(at).copied().unwrap_or(if at == 30 { Id::MIN } else { Id::MAX }));
             let mut paging = String::new();
             if let Some(marker) = marker {
                 let text = marker.to_string();
@@ -156,7 +157,10 @@ fn a_page_is_what_marker_offset_and_limit_say() {
 async fn modules_and_products_page_like_packages() {
     let world = World::with_example(Settings::default()).await;
     for number in 0..5 {
-        world.post("/products", &with(new_product(), "/product_id", json!(format!("p{number}")))).await.assert_status(201);
+        world
+            .post("/products", &with(new_product(), "/product_id", json!(format!("p{number}"))))
+            .await
+            .assert_status(201);
         let module = json!({"app_id": SPACE, "product_id": PRODUCT, "module_name": format!("m{number}")});
         world.post(MODULES, &module).await.assert_status(201);
     }

@@ -26,7 +26,8 @@ async fn a_product_is_made_shown_listed_changed_and_deleted() {
 
     let change = json!({"app_id": SPACE, "name": "p2", "data_format": "json", "industry": ""});
     let changed = world.put("/products/p_1", &change).await;
-    let expected = with(with(with(expected, "/name", json!("p2")), "/data_format", json!("json")), "/industry", json!(""));
+    let expected =
+        with(with(with(expected, "/name", json!("p2")), "/data_format", json!("json")), "/industry", json!(""));
     assert_eq!(changed.assert_status(200), &expected, "what is absent stays");
     assert_eq!(world.delete("/products/p_1").await.status, 204);
     for gone in [

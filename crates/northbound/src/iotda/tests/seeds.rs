@@ -96,6 +96,7 @@ async fn the_list_examples_bare_request_is_refused_unless_a_switch_allows_it() {
     let software = with(new_package(), "/package_type", json!("softwarePackage"));
     let software = lenient.post(PACKAGES, &software).await.text("package_id");
     let listed = lenient.get(PACKAGES).await;
-    let ids: Vec<_> = listed.body["packages"].as_array().unwrap().iter().map(|package| &package["package_id"]).collect();
+    let ids: Vec<_> =
+        listed.body["packages"].as_array().unwrap().iter().map(|package| &package["package_id"]).collect();
     assert_eq!(ids, [&json!(software), &json!(firmware)], "newest first, of all types");
 }

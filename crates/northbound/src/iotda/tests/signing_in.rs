@@ -54,7 +54,8 @@ async fn a_password_gives_a_token_in_the_header_alone() {
 #[tokio::test]
 async fn a_scope_is_the_users_own_project_or_domain() {
     let world = World::new().await;
-    let scoped = async |scope: Value| ask(&world, &with(sign_in(KEY_ID, SECRET, "DEFAULT"), "/auth/scope", scope)).await;
+    let scoped =
+        async |scope: Value| ask(&world, &with(sign_in(KEY_ID, SECRET, "DEFAULT"), "/auth/scope", scope)).await;
     for right in [
         json!({"project": {"id": world.project()}}),
         json!({"project": {"id": world.tenant.id}}),
@@ -87,11 +88,9 @@ async fn a_scope_is_the_users_own_project_or_domain() {
 async fn a_wrong_user_password_or_domain_looks_the_same() {
     let world = World::new().await;
     let mut messages = Vec::new();
-    for body in [
-        sign_in("NOBODY", SECRET, "DEFAULT"),
-        sign_in(KEY_ID, "wrong", "DEFAULT"),
-        sign_in(KEY_ID, SECRET, "another"),
-    ] {
+    for body in
+        [sign_in("NOBODY", SECRET, "DEFAULT"), sign_in(KEY_ID, "wrong", "DEFAULT"), sign_in(KEY_ID, SECRET, "another")]
+    {
         let reply = ask(&world, &body).await;
         let error = &reply.assert_status(401)["error"];
         assert_eq!((&error["code"], &error["title"]), (&json!(401), &json!("Unauthorized")));
