@@ -20,6 +20,14 @@ impl Quota {
         Quota { calls, window_ms, recent: Mutex::default() }
     }
 
+    /// Whether the caller's quota is used up: a look that takes nothing.
+    pub fn is_spent(&self, caller: &str, now_ms: i64) -> bool {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_window = |&&time: &&i64| time > now_ms - self.window_ms && time <= now_ms;
+        let taken = recent.get(caller).map_or(0, |times| times.iter().filter(in_window).count());
+        self.calls > 0 && taken >= self.calls as usize
+    }
+
     /// Takes one call out of the caller's quota, or tells in how many milliseconds there will be one.
     pub fn take(&self, caller: &str, now_ms: i64) -> Result<(), i64> {
         if self.calls == 0 {
@@ -57,6 +65,16 @@ mod tests {
         assert_eq!(quota.take("b", 999), Ok(()), "callers have quotas of their own");
         assert_eq!(quota.take("a", 1000), Ok(()));
         assert_eq!(quota.take("a", 1000), Err(600));
+    }
+
+    #[test]
+    fn a_look_takes_nothing() {
+        let quota = Quota::new(1, 1000);
+        assert!(!quota.is_spent("a", 0) && !quota.is_spent("a", 0));
+        assert_eq!(quota.take("a", 0), Ok(()));
+        assert!(quota.is_spent("a", 999) && !quota.is_spent("b", 999));
+        assert!(!quota.is_spent("a", 1000));
+        assert!(!Quota::new(0, 1000).is_spent("a", 0), "no limit is never used up");
     }
 
     #[test]
