@@ -148,7 +148,8 @@ fn one_signature_only(head: &RequestHead<'_>) -> Result<(), S3Error> {
         form_urlencoded::parse(head.query.as_bytes()).filter(|(name, _)| wanted.contains(&name.as_ref())).count()
     };
     let in_header = head.headers.get_all("authorization").iter().count();
-    let links = in_query(&["AccessKeyId", "AWSAccessKeyId"]).max(in_query(&["Signature"])) + in_query(&["X-Amz-Signature"]);
+    let links =
+        in_query(&["AccessKeyId", "AWSAccessKeyId"]).max(in_query(&["Signature"])) + in_query(&["X-Amz-Signature"]);
     if in_header + links <= 1 {
         return Ok(());
     }
@@ -159,7 +160,10 @@ fn one_signature_only(head: &RequestHead<'_>) -> Result<(), S3Error> {
 fn security_token(head: &RequestHead<'_>) -> S3Result<Option<String>> {
     let names = ["x-amz-security-token", "x-obs-security-token"];
     let in_headers = names.iter().flat_map(|name| head.headers.get_all(*name)).map(|value| {
-        value.to_str().map(str::to_owned).map_err(|_| refusal(S3ErrorCode::InvalidToken, "The security token is no text."))
+        value
+            .to_str()
+            .map(str::to_owned)
+            .map_err(|_| refusal(S3ErrorCode::InvalidToken, "The security token is no text."))
     });
     let in_query = form_urlencoded::parse(head.query.as_bytes())
         .filter(|(name, _)| names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))

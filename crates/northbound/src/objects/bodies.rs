@@ -54,25 +54,21 @@ impl Payload {
 }
 
 /// Prepares the body for the S3 service.
-pub async fn take(
-    parts: &mut Parts,
-    virtual_bucket: Option<&str>,
-    dialect: Dialect,
-    body: AnyBody,
-) -> S3Result<Body> {
+pub async fn take(parts: &mut Parts, virtual_bucket: Option<&str>, dialect: Dialect, body: AnyBody) -> S3Result<Body> {
     let payload = Payload::of(&parts.headers);
     if is_object(parts, virtual_bucket) {
         return Ok(match payload {
-            Payload::Plain => Body::http_body_unsync(AnyBody::from_stream(
-                body.into_data_stream().map_err(|_| StreamError::Broken),
-            )),
+            Payload::Plain => {
+                Body::http_body_unsync(AnyBody::from_stream(body.into_data_stream().map_err(|_| StreamError::Broken)))
+            }
             Payload::Chunked { are_signed } => Body::http_body_unsync(reframed(body, Frames::new(are_signed))),
         });
     }
     let bytes = collect(body, SMALL_MAX_BYTES).await.map_err(|error| match error {
-        BodyError::TooLong(limit) => {
-            refusal(S3ErrorCode::MaxMessageLengthExceeded, format!("The body of this operation has at most {limit} bytes."))
-        }
+        BodyError::TooLong(limit) => refusal(
+            S3ErrorCode::MaxMessageLengthExceeded,
+            format!("The body of this operation has at most {limit} bytes."),
+        ),
         BodyError::Broken => incomplete(),
     })?;
     if payload == Payload::Plain {
@@ -117,7 +113,9 @@ fn reframed(body: AnyBody, mut frames: Frames) -> AnyBody {
         let arrived = arrived.map_err(|_| StreamError::Broken)?;
         Ok::<_, StreamError>(frames.pass(arrived)?)
     });
-    AnyBody::from_stream(pieces.map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok::<_, StreamError>))).try_flatten())
+    AnyBody::from_stream(
+        pieces.map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok::<_, StreamError>))).try_flatten(),
+    )
 }
 
 /// What was signed of such a body in versions 2 and OBS is only its MD5.

@@ -32,7 +32,8 @@ fn span(range: Option<Range>, object: &Object) -> S3Result<Span> {
 }
 
 fn outside(size_bytes: u64) -> S3Error {
-    let mut error = refusal(S3ErrorCode::InvalidRange, format!("The object has {size_bytes} bytes and none of that range."));
+    let mut error =
+        refusal(S3ErrorCode::InvalidRange, format!("The object has {size_bytes} bytes and none of that range."));
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::try_from(format!("bytes */{size_bytes}")) {
         headers.insert(http::header::CONTENT_RANGE, value);
@@ -47,7 +48,9 @@ pub fn check_version(version_id: Option<&str>, part_number: Option<i32>) -> S3Re
         return Err(refusal(S3ErrorCode::NoSuchVersion, "Buckets here keep no versions; the only one is `null`."));
     }
     match part_number {
-        Some(_) => Err(refusal(S3ErrorCode::NotImplemented, "An object cannot be read by parts here; ask for a range.")),
+        Some(_) => {
+            Err(refusal(S3ErrorCode::NotImplemented, "An object cannot be read by parts here; ask for a range."))
+        }
         None => Ok(()),
     }
 }
