@@ -24,8 +24,7 @@ impl Format {
     /// The format that the request asks for; a `Format` that is none is a failure, told in the one that it would have had.
     pub fn of(parameters: &Parameters, headers: &HeaderMap, is_acs3: bool) -> (Format, Result<(), Failure>) {
         let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let unasked =
-            if is_acs3 || accept.to_ascii_lowercase().contains("json") { Format::Json } else { Format::Xml };
+        let unasked = if is_acs3 || accept.to_ascii_lowercase().contains("json") { Format::Json } else { Format::Xml };
         match parameters.given("Format") {
             None => (unasked, Ok(())),
             Some(format) if format.eq_ignore_ascii_case("json") => (Format::Json, Ok(())),
@@ -125,6 +124,7 @@ pub fn new_request_id() -> String {
     let mut bytes: [u8; 16] = random();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let part = |from: usize, to: usize| -> String { bytes[from..to].iter().map(|byte| format!("{byte:02X}")).collect() };
+    let part =
+        |from: usize, to: usize| -> String { bytes[from..to].iter().map(|byte| format!("{byte:02X}")).collect() };
     [part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 16)].join("-")
 }

@@ -13,7 +13,10 @@ use crate::wire::SignatureError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     Gateway(Gateway),
-    Business { code: &'static str, message: String },
+    Business {
+        code: &'static str,
+        message: String,
+    },
     /// Trying again later may help; why is for the log.
     Unavailable(String),
     /// A fault of ours, for the log: the client gets the contract's own example of one.
@@ -115,7 +118,10 @@ impl Failure {
     }
 
     pub fn signature_version() -> Failure {
-        Failure::refused("InvalidSignatureVersion", "Specified parameter SignatureVersion is not valid: it must be 1.0.")
+        Failure::refused(
+            "InvalidSignatureVersion",
+            "Specified parameter SignatureVersion is not valid: it must be 1.0.",
+        )
     }
 
     pub fn signature_does_not_match(string_to_sign: &str) -> Failure {
@@ -221,9 +227,10 @@ fn not_found(noun: Noun, name: &str) -> Failure {
     match noun {
         Noun::Package => Failure::business(code::FIRMWARE_NOT_FOUND, "The specified firmware does not exist."),
         Noun::Product => Failure::business(code::NOT_EXISTED_PRODUCT, "The specified product does not exist."),
-        Noun::Module => {
-            Failure::business(code::MODULE_NOT_FOUND, format!("The product has no module {}.", super::modules::alias(name)))
-        }
+        Noun::Module => Failure::business(
+            code::MODULE_NOT_FOUND,
+            format!("The product has no module {}.", super::modules::alias(name)),
+        ),
         Noun::File | Noun::Upload | Noun::Bucket | Noun::Object | Noun::Part => Failure::business(
             code::FILE_NOT_FOUND,
             format!("The file {name} does not exist: it was not uploaded, not used in time, or used already."),
@@ -237,9 +244,10 @@ fn exists(noun: Noun, name: &str) -> Failure {
         Noun::Product => {
             Failure::business(code::ALREADY_EXISTED_PRODUCT_NAME, format!("The product name {name} exists already."))
         }
-        Noun::Module => {
-            Failure::business(code::MODULE_EXISTED, format!("The product has the module {} already.", super::modules::alias(name)))
-        }
+        Noun::Module => Failure::business(
+            code::MODULE_EXISTED,
+            format!("The product has the module {} already.", super::modules::alias(name)),
+        ),
         Noun::Package => Failure::business(code::FIRMWARE_VERSION_EXISTED, "The firmware exists already."),
         Noun::Tenant
         | Noun::Key
@@ -274,9 +282,14 @@ fn in_use(noun: Noun, name: &str, by: &str) -> Failure {
         ),
         Noun::Package => Failure::business(code::FIRMWARE_IN_USE, format!("The firmware is in use by {by}.")),
         Noun::Product => Failure::business(code::PRODUCT_IN_USE, format!("The product is in use by {by}.")),
-        Noun::Tenant | Noun::Key | Noun::Space | Noun::File | Noun::Upload | Noun::Bucket | Noun::Object | Noun::Part => {
-            Failure::Internal(format!("the {noun} {name} is in use by {by}"))
-        }
+        Noun::Tenant
+        | Noun::Key
+        | Noun::Space
+        | Noun::File
+        | Noun::Upload
+        | Noun::Bucket
+        | Noun::Object
+        | Noun::Part => Failure::Internal(format!("the {noun} {name} is in use by {by}")),
     }
 }
 
@@ -285,9 +298,14 @@ fn limit_reached(noun: Noun, limit: u64) -> Failure {
         Noun::Package => code::FIRMWARE_COUNT_EXCEED_MAX,
         Noun::Module => code::MODULE_COUNT_EXCEED_MAX,
         Noun::Product => code::PRODUCT_COUNT_EXCEED_MAX,
-        Noun::Tenant | Noun::Key | Noun::Space | Noun::File | Noun::Upload | Noun::Bucket | Noun::Object | Noun::Part => {
-            code::PARAMETER_IS_NOT_LESS_THAN_MAX
-        }
+        Noun::Tenant
+        | Noun::Key
+        | Noun::Space
+        | Noun::File
+        | Noun::Upload
+        | Noun::Bucket
+        | Noun::Object
+        | Noun::Part => code::PARAMETER_IS_NOT_LESS_THAN_MAX,
     };
     Failure::business(code, format!("There are {limit} {noun}s already, which is the limit."))
 }

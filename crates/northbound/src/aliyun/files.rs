@@ -134,7 +134,11 @@ async fn checked_sign(
         (Some(sign), _) if method.fits(sign) => Ok(Some(sign.to_owned())),
         (Some(_), _) => Err(Failure::business(
             code::INVALID_FORMATTED_PARAMETER,
-            format!("The parameter {field} must be {} hexadecimal digits, a {} digest.", method.digits(), method.name()),
+            format!(
+                "The parameter {field} must be {} hexadecimal digits, a {} digest.",
+                method.digits(),
+                method.name()
+            ),
         )),
         (None, SignMethod::Md5) => Ok(None),
         (None, SignMethod::Sha256) => {

@@ -116,7 +116,9 @@ impl Fields {
         let shown = given.to_owned();
         while let Some(chunk) = field.chunk().await.map_err(broken)? {
             if bytes.len() + chunk.len() > MAX_FIELD_BYTES {
-                return Err(FormFailure::malformed(format!("The field {shown} is longer than {MAX_FIELD_BYTES} bytes.")));
+                return Err(FormFailure::malformed(format!(
+                    "The field {shown} is longer than {MAX_FIELD_BYTES} bytes."
+                )));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -151,7 +153,9 @@ impl Fields {
             return Err(FormFailure::denied("Invalid according to Policy: Policy expired."));
         }
         if policy.key != key {
-            return Err(FormFailure::denied("Invalid according to Policy: Policy Condition failed: [\"eq\", \"$key\"]."));
+            return Err(FormFailure::denied(
+                "Invalid according to Policy: Policy Condition failed: [\"eq\", \"$key\"].",
+            ));
         }
         let upload = app.upload_by_locator(key).await?;
         Ok(Upload { max_bytes: upload.max_bytes.min(policy.max_bytes), ..upload })

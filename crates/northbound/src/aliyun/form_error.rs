@@ -100,7 +100,9 @@ impl From<Error> for FormFailure {
     fn from(error: Error) -> FormFailure {
         let explained = error.to_string();
         match error {
-            Error::NotFound { .. } => FormFailure::denied("The form is not good any more: its file is in use or was given up."),
+            Error::NotFound { .. } => {
+                FormFailure::denied("The form is not good any more: its file is in use or was given up.")
+            }
             Error::Expired { .. } => FormFailure::denied("Invalid according to Policy: Policy expired."),
             Error::TooLarge { limit_bytes } => FormFailure::too_large(limit_bytes),
             Error::WrongBytes(problem) => FormFailure::malformed(problem),

@@ -25,6 +25,8 @@ mod parameters;
 mod policy;
 mod products;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod uploads;
 
 use std::collections::{BTreeMap, HashMap};

@@ -27,7 +27,8 @@ pub fn read(text: &str) -> Result<ModuleName, Failure> {
         return Ok(ModuleName::firmware());
     }
     if text.eq_ignore_ascii_case(ModuleName::FIRMWARE) {
-        let message = format!("The product has no module {text}: the one of that name elsewhere is called default here.");
+        let message =
+            format!("The product has no module {text}: the one of that name elsewhere is called default here.");
         return Err(Failure::business(code::MODULE_NOT_FOUND, message));
     }
     ModuleName::new(text)
@@ -38,7 +39,10 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
     let product = product(call)?;
     let text = call.text("ModuleName")?;
     let name = read(text).map_err(|_| {
-        Failure::business(code::MODULE_EXISTED, format!("Every product has the module {text} already; it is called default here."))
+        Failure::business(
+            code::MODULE_EXISTED,
+            format!("Every product has the module {text} already; it is called default here."),
+        )
     })?;
     let new = NewModule {
         space_code: None,

@@ -62,9 +62,8 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
         },
     };
     let package = call.app.create_package(call.caller, new).await?;
-    let data = Record::new()
-        .with("FirmwareId", ids::spell(&package.id))
-        .with("UtcCreate", shapes::utc(package.created_ms));
+    let data =
+        Record::new().with("FirmwareId", ids::spell(&package.id)).with("UtcCreate", shapes::utc(package.created_ms));
     Ok(call.success().with("Data", data))
 }
 
@@ -124,15 +123,15 @@ pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
 /// An id that this server cannot have given is one that it does not know.
 fn firmware_id(call: &Call<'_>) -> Result<Id, Failure> {
     let text = call.parameters.given("FirmwareId").unwrap_or_default();
-    ids::read(text)
-        .ok_or_else(|| Failure::business(code::FIRMWARE_NOT_FOUND, "The specified firmware does not exist."))
+    ids::read(text).ok_or_else(|| Failure::business(code::FIRMWARE_NOT_FOUND, "The specified firmware does not exist."))
 }
 
 fn firmware_name(name: &str) -> Result<&str, Failure> {
     if name.starts_with(is_name_start) {
         return Ok(name);
     }
-    let message = "The parameter FirmwareName must begin with a letter, a digit or a Chinese, Japanese or Korean letter.";
+    let message =
+        "The parameter FirmwareName must begin with a letter, a digit or a Chinese, Japanese or Korean letter.";
     Err(Failure::business(code::INVALID_FORMATTED_PARAMETER, message))
 }
 

@@ -35,7 +35,8 @@ impl Parameters {
     }
 
     fn text(&mut self, bytes: &[u8], value_of: Option<&str>) -> String {
-        let what = || value_of.map_or_else(|| "The name of a parameter".to_owned(), |name| format!("The parameter {name}"));
+        let what =
+            || value_of.map_or_else(|| "The name of a parameter".to_owned(), |name| format!("The parameter {name}"));
         if bytes.contains(&0) {
             self.problem.get_or_insert(format!("{} holds a NUL character.", what()));
         }
@@ -138,7 +139,9 @@ mod tests {
         let names: Vec<_> = members.iter().map(|(index, fields)| (*index, fields["Name"])).collect();
         assert_eq!(names, [(1, "a"), (2, "b"), (10, "c")]);
         assert_eq!(members[1].1["Url"], "u");
-        for wrong in ["F.0.Name=a", "F.01.Name=a", "F.x.Name=a", "F.1=a", "F.1.=a", "F.-1.Name=a", "F.99999999999.Name=a"] {
+        for wrong in
+            ["F.0.Name=a", "F.01.Name=a", "F.x.Name=a", "F.1=a", "F.1.=a", "F.-1.Name=a", "F.99999999999.Name=a"]
+        {
             assert!(read(wrong, FORM, "").objects("F").is_err(), "{wrong}");
         }
     }

@@ -77,7 +77,13 @@ mod tests {
         assert_eq!(with("tomorrow", conditions), None);
         assert_eq!(with("2026-01-02T03:04:05.000Z", ""), None);
         assert_eq!(with("2026-01-02T03:04:05.000Z", r#"["eq","$key","k"]"#), None);
-        for more in [r#"["starts-with","$key","k"]"#, r#"{"bucket":"b"}"#, r#"["eq","$key",1]"#, r#"["content-length-range",1,9]"#, "7"] {
+        for more in [
+            r#"["starts-with","$key","k"]"#,
+            r#"{"bucket":"b"}"#,
+            r#"["eq","$key",1]"#,
+            r#"["content-length-range",1,9]"#,
+            "7",
+        ] {
             assert_eq!(with("2026-01-02T03:04:05.000Z", &format!("{conditions},{more}")), None, "{more}");
         }
         for text in ["", "{}", "[]", "null"] {
