@@ -1,3 +1,3 @@
-//! How one kind of device talks to us. One folder per protocol.
+//! The doors that devices knock at: how each kind of device talks to us.
 
 pub mod download;

@@ -2,6 +2,7 @@
 
 mod drain;
 mod limits;
+mod pki;
 mod reload;
 mod tls;
 mod wire;
@@ -88,9 +89,9 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 /// A router without axum, to show that any tower service will do.
 fn hello()
--> impl tower::Service<Request<super::RequestBody>, Response = Response<String>, Error = Infallible, Future: Send>
+-> impl tower::Service<Request<super::body::RequestBody>, Response = Response<String>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync {
-    tower::service_fn(|_: Request<super::RequestBody>| async { Ok(Response::new("hello".to_owned())) })
+    tower::service_fn(|_: Request<super::body::RequestBody>| async { Ok(Response::new("hello".to_owned())) })
 }

@@ -44,8 +44,10 @@ pub use error::{Error, Noun};
 pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
 pub use object_parts::CompletedPart;
-pub use objects::{Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
-pub use packages::{Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery};
+pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
+pub use packages::{
+    Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,
+};
 pub use products::{NewProduct, ProductQuery, ProductRef};
 pub use sessions::Session;
 pub use uploads::{NewUpload, Receiving};

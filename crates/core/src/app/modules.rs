@@ -76,6 +76,18 @@ impl App {
         self.read(|tx| Box::pin(async move { by_id(tx, &tenant, &id).await })).await
     }
 
+    /// A module that was made for a product; the built-in ones have no record.
+    pub async fn show_module_by_name(
+        &self,
+        caller: &Caller,
+        product: &ProductRef,
+        name: &ModuleName,
+    ) -> Result<Module, Error> {
+        caller.require(Right::Read)?;
+        let (tenant, product, name) = (caller.tenant, product.clone(), name.clone());
+        self.read(|tx| Box::pin(async move { by_name(tx, &tenant, &product, &name).await })).await
+    }
+
     /// A page of modules, newest first. An unknown space is an error, an unknown product has none.
     pub async fn list_modules(&self, caller: &Caller, query: ModuleQuery) -> Result<PageOf<Module>, Error> {
         caller.require(Right::Read)?;
@@ -120,6 +132,26 @@ impl App {
             Box::pin(async move {
                 let module = by_name(tx, &tenant, &product, &name).await?;
                 apply(tx, &tenant, module, change, now_ms).await
+            })
+        })
+        .await
+    }
+
+    /// Rewrites a module's texts: `rewrite` gets alias and description as they are and says what they shall be.
+    pub async fn rewrite_module(
+        &self,
+        caller: &Caller,
+        product: &ProductRef,
+        name: &ModuleName,
+        rewrite: impl FnOnce(&mut Option<String>, &mut Option<String>) + Send + 'static,
+    ) -> Result<Module, Error> {
+        caller.require(Right::Publish)?;
+        let (tenant, product, name, now_ms) = (caller.tenant, product.clone(), name.clone(), self.now_ms());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                let mut module = by_name(tx, &tenant, &product, &name).await?;
+                rewrite(&mut module.alias, &mut module.description);
+                apply(tx, &tenant, module, ModuleChange::default(), now_ms).await
             })
         })
         .await

@@ -122,6 +122,14 @@ pub struct PackageChange {
     pub name_claim: Option<&'static str>,
 }
 
+/// The texts of a package that may be rewritten; an absent one is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackageTexts {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub custom_info: Option<String>,
+}
+
 /// What a verification of stored bytes found, file by file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -202,6 +210,35 @@ impl App {
                 package.name = change.name.or(package.name);
                 package.description = change.description.or(package.description);
                 package.custom_info = change.custom_info.or(package.custom_info);
+                package.updated_ms = now_ms;
+                store::packages::update(tx, &package).await?;
+                Ok(package)
+            })
+        })
+        .await
+    }
+
+    /// Rewrites a package's texts: `rewrite` gets what is and says what shall be.
+    pub async fn rewrite_package(
+        &self,
+        caller: &Caller,
+        id: &Id,
+        rewrite: impl FnOnce(&mut PackageTexts) + Send + 'static,
+    ) -> Result<Package, Error> {
+        caller.require(Right::Publish)?;
+        let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                let mut package = of_tenant(tx, &tenant, &id).await?;
+                let mut texts = PackageTexts {
+                    name: package.name.take(),
+                    description: package.description.take(),
+                    custom_info: package.custom_info.take(),
+                };
+                rewrite(&mut texts);
+                check_texts(&texts.name, &texts.description, &texts.custom_info)?;
+                (package.name, package.description) = (texts.name, texts.description);
+                package.custom_info = texts.custom_info;
                 package.updated_ms = now_ms;
                 store::packages::update(tx, &package).await?;
                 Ok(package)
@@ -485,8 +522,11 @@ fn check(new: &NewPackage) -> Result<(), Error> {
     if !(1..=20).contains(&new.files.len()) {
         return Err(Error::invalid("files", "1 to 20 files"));
     }
-    let texts =
-        [("name", &new.name, 256), ("description", &new.description, 1024), ("custom_info", &new.custom_info, 4096)];
+    check_texts(&new.name, &new.description, &new.custom_info)
+}
+
+fn check_texts(name: &Option<String>, description: &Option<String>, custom_info: &Option<String>) -> Result<(), Error> {
+    let texts = [("name", name, 256), ("description", description, 1024), ("custom_info", custom_info, 4096)];
     for (field, text, most) in texts {
         if text.as_ref().is_some_and(|text| text.chars().count() > most) {
             return Err(Error::invalid(field, format!("at most {most} characters")));

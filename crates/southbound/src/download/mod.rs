@@ -8,10 +8,12 @@
 mod answer;
 mod conditions;
 mod disposition;
+mod door;
 mod multipart;
 mod range;
 
 pub use answer::{Entity, answer};
 pub use conditions::{Plan, plan};
 pub use disposition::attachment;
+pub use door::router;
 pub use range::{MAX_RANGES, Requested, parse_range};

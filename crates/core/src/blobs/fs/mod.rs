@@ -56,10 +56,14 @@ impl Fs {
         let objects = root.join("objects");
         let staging = root.join("staging");
         let partial = staging.join(".partial");
+        let created: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(&objects)?;
         fs::create_dir_all(&partial)?;
         sync_dir(&staging)?;
         sync_dir(root)?;
+        for parent in created.into_iter().filter_map(Path::parent) {
+            sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
         let mut token = [0; 8];
         getrandom::fill(&mut token).map_err(io::Error::from)?;
         let store = Fs {

@@ -245,7 +245,7 @@ async fn compare(model: &Model, blobs: &Blobs, home: &Path) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_equals_its_model_after_every_step(steps in vec(step(), 1..40)) {

@@ -214,6 +214,18 @@ async fn doctor_can_ask_for_room_and_for_a_test_write() {
 }
 
 #[tokio::test]
+async fn a_store_makes_its_directory_and_finds_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let deep = home.path().join("data/of otaru/blobs");
+    let digest = put(&open(&deep).await, "upload", b"kept").await.unwrap().digest;
+    assert_eq!(read(&open(&deep).await, &digest, 0..9).await.unwrap(), b"kept");
+
+    let occupied = home.path().join("a file");
+    std::fs::write(&occupied, "").unwrap();
+    assert!(Blobs::open(&format!("fs:{}", occupied.display())).await.is_err());
+}
+
+#[tokio::test]
 async fn addresses_names_and_digests_are_checked() {
     for url in ["", "fs", "fs:", "/var/lib", "ftp://host/path"] {
         assert!(matches!(Blobs::open(url).await, Err(BlobError::Malformed(_))), "{url}");

@@ -1,0 +1,80 @@
+//! The route behind the links that devices are given.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::routing::get;
+use http::{Response, StatusCode, header};
+use otaru_core::app::{App, Download, Error};
+use otaru_model::Id;
+
+use super::{Entity, answer};
+
+/// `/ota/{package}/{position}/{name}?Expires=…&Signature=…`: a link as [`App::link`] makes it. Other query members belong to
+/// the dialect that handed the link out, and the name is only for the device to store the file under.
+pub fn router(app: App) -> Router {
+    Router::new().route("/ota/{package}/{position}/{name}", get(download)).with_state(app)
+}
+
+async fn download(
+    State(app): State<App>,
+    Path((package, position, _name)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response<Body> {
+    match open(&app, &package, &position, query.as_deref().unwrap_or_default()).await {
+        Ok(found) => send(found, &request),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn open(app: &App, package: &str, position: &str, query: &str) -> Result<Download, Error> {
+    let member = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let refused = || Error::Expired { noun: otaru_core::app::Noun::File };
+    let package: Id = package.parse().map_err(|_| refused())?;
+    let position: usize = position.parse().map_err(|_| refused())?;
+    let expires_s: i64 = member("Expires").and_then(|text| text.parse().ok()).ok_or_else(refused)?;
+    let signature = member("Signature").ok_or_else(refused)?;
+    app.open_link(&package, position, expires_s, signature).await
+}
+
+fn send(found: Download, request: &Request) -> Response<Body> {
+    let tag = found.file.sha256.map(|digest| digest.to_string()).unwrap_or_default();
+    let entity = Entity {
+        size_bytes: found.bytes.size_bytes(),
+        tag: &tag,
+        modified: jiff::Timestamp::from_millisecond(found.created_ms).ok(),
+        content_type: "application/octet-stream",
+        file_name: Some(&found.file.name),
+    };
+    answer(request.method(), request.headers(), &entity, move |range| found.bytes.stream(range))
+}
+
+/// Devices read the status; the text is for a person with curl.
+fn refuse(error: &Error) -> Response<Body> {
+    let (status, text) = match error {
+        Error::Expired { .. } => (StatusCode::FORBIDDEN, "this link is wrong or its time is over"),
+        Error::NotFound { .. } => (StatusCode::NOT_FOUND, "the package is gone"),
+        Error::Unavailable(_) | Error::Busy { .. } | Error::Full => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the package's bytes cannot be read now, try again later")
+        }
+        Error::Exists { .. }
+        | Error::Taken { .. }
+        | Error::Invalid { .. }
+        | Error::InUse { .. }
+        | Error::LimitReached { .. }
+        | Error::TooLarge { .. }
+        | Error::WrongBytes(_)
+        | Error::OutOfStep { .. }
+        | Error::Forbidden { .. }
+        | Error::Replayed
+        | Error::Internal(_) => {
+            tracing::error!(%error, "a download failed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "a fault of this server")
+        }
+    };
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,30 @@
+# Short names for what is done often. `just` lists them.
+
+default:
+    @just --list
+
+# Serve on this machine, with data in ./otaru-data.
+serve *options:
+    cargo run --release -- serve {{options}}
+
+# What has to hold before a push, without the slow suites.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --test it tidy
+
+# Every suite, as continuous integration runs it.
+test:
+    ./test
+
+# The vendors' SDKs against a server of their own.
+judges:
+    tests/clients/judge
+
+# Write docs/openapi.json anew from the code.
+openapi:
+    OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi
+
+# Start-up time and idle memory of a release build.
+measure:
+    tests/measure

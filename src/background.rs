@@ -1,0 +1,43 @@
+//! What runs beside the doors: reading in files from object stores elsewhere, and housekeeping.
+
+use std::time::Duration;
+
+use otaru_core::app::{App, Swept};
+use tokio_util::sync::CancellationToken;
+
+const BETWEEN_IMPORTS: Duration = Duration::from_secs(2);
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
+
+/// Starts the workers; they end with `drain`.
+pub fn start(app: &App, drain: &CancellationToken) {
+    tokio::spawn(drain.clone().run_until_cancelled_owned(import_for_ever(app.clone())));
+    tokio::spawn(drain.clone().run_until_cancelled_owned(sweep_for_ever(app.clone())));
+}
+
+async fn import_for_ever(app: App) {
+    loop {
+        tokio::time::sleep(BETWEEN_IMPORTS).await;
+        match app.run_imports().await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "read files in from other object stores"),
+            Err(error) => tracing::warn!(%error, "files cannot be read in now"),
+        }
+    }
+}
+
+async fn sweep_for_ever(app: App) {
+    loop {
+        tokio::time::sleep(BETWEEN_SWEEPS).await;
+        match app.sweep().await {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(swept) => tracing::info!(
+                uploads = swept.uploads,
+                object_uploads = swept.object_uploads,
+                staged = swept.staged,
+                blobs = swept.blobs,
+                "removed what nobody can use any more"
+            ),
+            Err(error) => tracing::warn!(%error, "housekeeping has to wait"),
+        }
+    }
+}

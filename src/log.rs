@@ -1,0 +1,21 @@
+//! The log: one line per happening, on standard error.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Begins to log. Without effect if the process logs already.
+pub fn begin(options: &Log) {
+    // The level was checked when the configuration was read.
+    let filter = EnvFilter::builder().parse_lossy(&options.level);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let begun = match options.format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = begun {
+        tracing::debug!(%error, "logging had begun before");
+    }
+}

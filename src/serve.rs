@@ -1,0 +1,71 @@
+//! `otaru serve`: opens the doors, says so, and serves until it is told to stop.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::JoinSet;
+
+use crate::config::{Config, Secrets};
+use crate::listen::ready::Ready;
+use crate::listen::signals::Signals;
+use crate::listen::tls::Tls;
+use crate::listen::{Door, serve};
+use crate::{background, doors, first_start, house, log};
+
+/// How often the certificate files are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
+
+/// Runs the server to its end.
+pub fn run(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+    log::begin(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_all(config, secrets))
+}
+
+async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+    let signals = Signals::install()?;
+    let tls = load_tls(config, &signals)?;
+    let http = Door::open("http", config.http, None)?;
+    let objects = Door::open("objects", config.objects, None)?;
+    let urls = config.base_urls(http.address(), objects.address());
+    let mut http_doors = vec![http];
+    let mut object_doors = vec![objects];
+    if let Some(tls) = &tls {
+        if let Some(address) = config.https() {
+            http_doors.push(Door::open("https", address, Some(Arc::clone(tls)))?);
+        }
+        if let Some(address) = config.objects_https {
+            object_doors.push(Door::open("objects_https", address, Some(Arc::clone(tls)))?);
+        }
+    }
+
+    let app = house::open(config, secrets, urls.download.clone()).await?;
+    first_start::run(&app, config, secrets, &urls).await?;
+    background::start(&app, &signals.drain);
+
+    let all = http_doors.iter().chain(&object_doors);
+    let ready = all.fold(Ready::default(), |ready, door| ready.with(door.name(), door.address()));
+    let mut serving = JoinSet::new();
+    let router = doors::http(&app, config, &urls);
+    for door in http_doors {
+        serving.spawn(serve(door, router.clone(), config.limits(), signals.drain.clone()));
+    }
+    let object_service = doors::objects(&app, config, &urls);
+    for door in object_doors {
+        serving.spawn(serve(door, object_service.clone(), config.limits(), signals.drain.clone()));
+    }
+    ready.announce()?;
+    while let Some(ended) = serving.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+fn load_tls(config: &Config, signals: &Signals) -> Result<Option<Arc<Tls>>, Box<dyn Error>> {
+    let Some(source) = config.tls_source() else { return Ok(None) };
+    let tls = Arc::new(Tls::load(source, SystemTime::now())?);
+    let (hangup, drain) = (signals.hangup.clone(), signals.drain.clone());
+    tokio::spawn(Arc::clone(&tls).watch(CERTIFICATE_CHECK, hangup, drain, SystemTime::now));
+    Ok(Some(tls))
+}

@@ -1,0 +1,7 @@
+//! Tests of the whole: a real `otaru serve`, spoken to over sockets, its state made only through its doors.
+
+mod first_minute;
+mod golden;
+mod http;
+mod server;
+mod tidy;
