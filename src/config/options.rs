@@ -1,4 +1,5 @@
-//! The options themselves. The first line of each comment is its help text; the id is its name everywhere.
+//! The options themselves. The first line of each comment is its help text; the id is its name
+//! everywhere.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -19,9 +20,10 @@ const OBJECTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST
 #[derive(Debug, Clone, Args)]
 #[command(
     next_help_heading = "Places and addresses",
-    after_help = "Each option is also an environment variable and a key of the TOML file: --tls-cert is OTARU_TLS_CERT and\n\
-                  `cert` under [tls]. Flags win over the environment, the environment over the file, the file over the defaults.\n\
-                  Secrets come by environment only: OTARU_MASTER_KEY, OTARU_ACCESS_KEY_ID, OTARU_ACCESS_KEY_SECRET."
+    after_help = "Each option is also an environment variable and a key of the TOML file: --tls-cert is OTARU_TLS_CERT \
+                  and `cert` under [tls]. Flags win over the environment, the environment over the file, the file over the \
+                  defaults.\n\nSecrets come by environment only: OTARU_MASTER_KEY, OTARU_ACCESS_KEY_ID, \
+                  OTARU_ACCESS_KEY_SECRET."
 )]
 pub struct Config {
     /// TOML file with options [default: otaru.toml in the working directory, if there is one]
@@ -63,7 +65,8 @@ pub struct Config {
           value_parser = one_of_schemes(&["fs:", "s3://", "obs://", "oss://"]))]
     pub blobs: Option<String>,
 
-    /// File with the key that encrypts stored secrets [default: DATA/master.key, made on first start]
+    /// File with the key that encrypts stored secrets [default: DATA/master.key, made on first
+    /// start]
     #[arg(id = "master-key-file", long, value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
 
@@ -213,7 +216,8 @@ pub struct Iotda {
           value_parser = BoolishValueParser::new())]
     pub lenient_package_type: bool,
 
-    /// Refuse a package at once whose sign differs from its object, instead of withholding it from devices
+    /// Refuse a package at once whose sign differs from its object, instead of withholding it from
+    /// devices
     #[arg(id = "iotda-refuse-wrong-sign", long, value_name = "BOOL", default_value = "false",
           default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
           value_parser = BoolishValueParser::new())]

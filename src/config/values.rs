@@ -133,7 +133,8 @@ pub(super) fn one_of_schemes(
     }
 }
 
-/// A filter as tracing understands it. A word alone has to be a level: tracing would take a mistyped one for a room's name.
+/// A filter as tracing understands it. A word alone has to be a level: tracing would take a
+/// mistyped one for a room's name.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let words_are_levels =
         text.split(',').all(|part| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok());

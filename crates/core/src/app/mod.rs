@@ -6,6 +6,7 @@
 mod access;
 mod bootstrap;
 mod caller;
+mod derived;
 mod downloads;
 mod error;
 mod housekeeping;
@@ -43,7 +44,7 @@ pub use error::{Error, Noun};
 pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
 pub use object_parts::CompletedPart;
-pub use objects::{Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
+pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
 pub use packages::{
     Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,
 };

@@ -5,7 +5,7 @@ use otaru_model::{Id, Md5, Object, ObjectPart, ObjectUpload, Right, Sha256};
 use serde_json::{Map, Value};
 
 use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_large};
-use super::{App, Caller, Error, NewObject, Noun, objects};
+use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
 use crate::blobs::StageId;
 use crate::store::{self, Tx};
 
@@ -119,6 +119,7 @@ impl App {
         caller: &Caller,
         id: &Id,
         listed: Vec<CompletedPart>,
+        expected: Expected,
     ) -> Result<Object, Error> {
         caller.require(Right::Publish)?;
         let (tenant, upload_id) = (caller.tenant, *id);
@@ -134,6 +135,7 @@ impl App {
             extra: upload.extra,
             md5: None,
             sha256: None,
+            expected,
         };
         let object = self.record_object(caller, new, finished, etag).await?;
         self.end_object_upload(&upload_id, parts).await?;
@@ -194,7 +196,7 @@ fn choose(parts: &[(ObjectPart, String)], listed: &[CompletedPart]) -> Result<Ve
         return Err(Error::invalid("order", "parts are listed in ascending order"));
     }
     let stored = |wanted: &CompletedPart| {
-        let found = parts.iter().find(|(part, _)| part.number == wanted.number);
+        let found = parts.binary_search_by_key(&wanted.number, |(part, _)| part.number).ok().map(|at| &parts[at]);
         found
             .filter(|(part, _)| part.md5.to_string().eq_ignore_ascii_case(wanted.etag.trim_matches('"')))
             .cloned()

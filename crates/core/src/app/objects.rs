@@ -23,6 +23,20 @@ pub struct NewObject {
     /// The MD5 or SHA-256 that the bytes must have.
     pub md5: Option<Md5>,
     pub sha256: Option<Sha256>,
+    pub expected: Expected,
+}
+
+/// What a key must hold for an object to be put there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    #[default]
+    Anything,
+    /// No object.
+    Nothing,
+    /// Any object.
+    Something,
+    /// The object with this entity tag.
+    Etag(String),
 }
 
 /// Which objects a listing is of.
@@ -206,10 +220,14 @@ impl App {
             extra: new.extra,
             modified_ms: self.now_ms(),
         };
-        let (tenant, record) = (caller.tenant, object.clone());
+        let (tenant, record, expected) = (caller.tenant, object.clone(), new.expected);
         self.write(caller, move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &record.bucket).await?;
+                if expected != Expected::Anything {
+                    let present = store::objects::get(tx, &tenant, &record.bucket, &record.key).await?;
+                    check_expected(&record.key, &expected, present.as_ref())?;
+                }
                 Ok(store::objects::put(tx, &tenant, &record).await?)
             })
         })
@@ -228,6 +246,15 @@ async fn object_of(tx: &mut Tx<'_>, tenant: &Id, bucket: &str, key: &str) -> Res
     store::objects::get(tx, tenant, bucket, key).await?.ok_or_else(|| Error::not_found(Noun::Object, key))
 }
 
+fn check_expected(key: &str, expected: &Expected, present: Option<&Object>) -> Result<(), Error> {
+    match (expected, present) {
+        (Expected::Anything, _) | (Expected::Nothing, None) | (Expected::Something, Some(_)) => Ok(()),
+        (Expected::Etag(etag), Some(object)) if object.etag == *etag => Ok(()),
+        (Expected::Nothing | Expected::Etag(_), Some(_)) => Err(Error::exists(Noun::Object, key)),
+        (Expected::Something | Expected::Etag(_), None) => Err(Error::not_found(Noun::Object, key)),
+    }
+}
+
 /// How many rows are read at a time while prefixes are rolled up.
 const LIST_STEP: u32 = 1000;
 
@@ -235,11 +262,9 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: &ObjectQuery) -> Result<Listi
     let mut listing = Listing::default();
     let mut after = query.after.clone();
     // A prefix that was rolled up is left behind by going on after everything that begins with it.
-    let mut from: Option<Vec<u8>> = query
-        .delimiter
-        .as_deref()
-        .filter(|delimiter| !delimiter.is_empty() && after.ends_with(delimiter) && after.starts_with(&query.prefix))
-        .map(|_| store::objects::after_prefix(after.as_bytes()));
+    let mut from: Option<Vec<u8>> = rolled_up(&after, query)
+        .filter(|prefix| *prefix == after)
+        .map(|prefix| store::objects::after_prefix(prefix.as_bytes()));
     loop {
         let start = match &from {
             Some(from) => KeyStart::From(from),
@@ -248,8 +273,10 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: &ObjectQuery) -> Result<Listi
         let wanted = u32::try_from(query.limit).unwrap_or(LIST_STEP).min(LIST_STEP) + 1;
         let rows = store::objects::list(tx, tenant, &query.bucket, &query.prefix, start, wanted).await?;
         let is_last = rows.len() < wanted as usize;
-        let mut jumped = false;
         for object in rows {
+            if listing.prefixes.last().is_some_and(|prefix| object.key.starts_with(prefix.as_str())) {
+                continue;
+            }
             if listing.objects.len() + listing.prefixes.len() == query.limit {
                 listing.next_after = Some(after);
                 return Ok(listing);
@@ -259,8 +286,6 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: &ObjectQuery) -> Result<Listi
                     from = Some(store::objects::after_prefix(prefix.as_bytes()));
                     after.clone_from(&prefix);
                     listing.prefixes.push(prefix);
-                    jumped = true;
-                    break;
                 }
                 None => {
                     after.clone_from(&object.key);
@@ -269,7 +294,7 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: &ObjectQuery) -> Result<Listi
                 }
             }
         }
-        if is_last && !jumped {
+        if is_last {
             return Ok(listing);
         }
     }

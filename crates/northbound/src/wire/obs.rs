@@ -149,6 +149,15 @@ impl<'a> ObsSignature<'a> {
         }
     }
 
+    /// The same, borrowing nothing of the request.
+    pub fn into_owned(self) -> ObsSignature<'static> {
+        ObsSignature {
+            access_key_id: self.access_key_id.into_owned().into(),
+            signature: self.signature.into_owned().into(),
+            expires: self.expires.map(|expires| expires.into_owned().into()),
+        }
+    }
+
     /// When a signed URL stops being valid, in epoch milliseconds; `None` for a signature in the header.
     ///
     /// # Errors

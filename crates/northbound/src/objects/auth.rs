@@ -1,0 +1,177 @@
+//! Whose request it is: the three kinds of signatures, in the header or in the URL, and temporary keys.
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use otaru_core::app::{App, Credential};
+use s3s::{S3Error, S3ErrorCode, S3Result};
+
+use crate::wire::aws_v2::{self, AwsV2Signature};
+use crate::wire::obs::ObsSignature;
+use crate::wire::time::is_within;
+use crate::wire::{RequestHead, SignatureError};
+
+use super::error::{refusal, signature, signing_in};
+use super::v4::{self, AwsV4Signature};
+use super::{Settings, error};
+
+/// In whose words a client speaks and wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    S3,
+    Obs,
+}
+
+impl Dialect {
+    /// By the signature: that of OBS, in the header or in the URL, or any other.
+    pub fn of(parts: &Parts) -> Dialect {
+        let in_header = parts.headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"OBS "));
+        let query = parts.uri.query().unwrap_or_default();
+        let in_url = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "AccessKeyId");
+        if in_header || in_url { Dialect::Obs } else { Dialect::S3 }
+    }
+}
+
+/// Until when a request is good.
+enum Good {
+    /// Around the moment it was signed at.
+    Around(i64),
+    /// Until a moment that was signed.
+    Until(i64),
+}
+
+/// What a request is checked against.
+pub struct Check<'a> {
+    pub app: &'a App,
+    pub settings: &'a Settings,
+    pub virtual_bucket: Option<&'a str>,
+    pub request_id: &'a str,
+}
+
+impl Check<'_> {
+    /// Finds out who signed the request, checks the signature unless it is of version 4, which the S3 service computes, and
+    /// turns what that does not know into what it does.
+    pub async fn signer(&self, parts: &mut Parts) -> S3Result<Credential> {
+        let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+        one_signature_only(&head)?;
+        if let Some(found) = ObsSignature::of(&head).map_err(|error| signature(&error))? {
+            return self.obs(parts, found.into_owned()).await;
+        }
+        if let Some(found) = AwsV2Signature::of(&head).map_err(|error| signature(&error))? {
+            return self.aws_v2(&head, &found).await;
+        }
+        if let Some(found) = AwsV4Signature::of(&head).map_err(|error| signature(&error))? {
+            return self.aws_v4(parts, found).await;
+        }
+        Err(refusal(S3ErrorCode::AccessDenied, "The request is not signed in a way that this server knows."))
+    }
+
+    async fn obs(&self, parts: &mut Parts, found: ObsSignature<'static>) -> S3Result<Credential> {
+        let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+        let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
+            Some(at_ms) => Good::Until(at_ms),
+            None => Good::Around(ObsSignature::signed_at_ms(&head).map_err(|error| signature(&error))?),
+        };
+        self.in_time(&good)?;
+        let credential = self.credential(&head, &found.access_key_id).await?;
+        let verdict = found.verify(&head, self.virtual_bucket, credential.secret.expose());
+        verdict.map_err(|error| signature(&error))?;
+        let (key_id, secret) = (&found.access_key_id, credential.secret.expose());
+        aws_v2::resign(parts, self.virtual_bucket, key_id, secret, self.app.now_ms())
+            .map_err(|error| refusal(S3ErrorCode::InvalidArgument, format!("{error}.")))?;
+        Ok(credential)
+    }
+
+    async fn aws_v2(&self, head: &RequestHead<'_>, found: &AwsV2Signature<'_>) -> S3Result<Credential> {
+        let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
+            Some(at_ms) => Good::Until(at_ms),
+            None => Good::Around(AwsV2Signature::signed_at_ms(head).map_err(|error| signature(&error))?),
+        };
+        self.in_time(&good)?;
+        let credential = self.credential(head, &found.access_key_id).await?;
+        let verdict = found.verify(head, self.virtual_bucket, credential.secret.expose());
+        verdict.map_err(|error| signature(&error))?;
+        Ok(credential)
+    }
+
+    async fn aws_v4(&self, parts: &mut Parts, found: AwsV4Signature) -> S3Result<Credential> {
+        let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
+        found.check_headers(&head).map_err(|error| signature(&error))?;
+        let (signed_at_ms, lifetime_ms) = found.signed_at_ms(&head).map_err(|error| signature(&error))?;
+        match lifetime_ms {
+            Some(lifetime_ms) if self.is_ahead(signed_at_ms) => {
+                self.in_time(&Good::Around(signed_at_ms))?;
+                self.in_time(&Good::Until(signed_at_ms.saturating_add(lifetime_ms)))?;
+            }
+            Some(lifetime_ms) => self.in_time(&Good::Until(signed_at_ms.saturating_add(lifetime_ms)))?,
+            None => self.in_time(&Good::Around(signed_at_ms))?,
+        }
+        let credential = self.credential(&head, &found.access_key_id).await?;
+        if lifetime_ms.is_none() {
+            v4::name_the_date(&mut parts.headers, signed_at_ms);
+        }
+        Ok(credential)
+    }
+
+    fn is_ahead(&self, signed_at_ms: i64) -> bool {
+        signed_at_ms > self.app.now_ms()
+    }
+
+    fn in_time(&self, good: &Good) -> S3Result<()> {
+        let now_ms = self.app.now_ms();
+        match *good {
+            Good::Around(at_ms) if is_within(now_ms, at_ms, self.settings.clock_skew_ms) => Ok(()),
+            Good::Around(_) => Err(refusal(
+                S3ErrorCode::RequestTimeTooSkewed,
+                format!(
+                    "The request was signed more than {} s from the server's time, which is {}.",
+                    self.settings.clock_skew_ms / 1000,
+                    crate::wire::time::TimeFormat::Http.format(now_ms)
+                ),
+            )),
+            Good::Until(at_ms) if now_ms <= at_ms => Ok(()),
+            Good::Until(_) => Err(refusal(S3ErrorCode::AccessDenied, "Request has expired.")),
+        }
+    }
+
+    async fn credential(&self, head: &RequestHead<'_>, key_id: &str) -> S3Result<Credential> {
+        let found = match security_token(head)? {
+            Some(token) => self.app.temporary_credential(key_id, &token).await,
+            None => self.app.credential(key_id).await,
+        };
+        found.map_err(|error| signing_in(error, self.request_id))
+    }
+}
+
+/// A request signed twice could be checked by one signature and carried out by what the other covers.
+fn one_signature_only(head: &RequestHead<'_>) -> Result<(), S3Error> {
+    let in_query = |wanted: &[&str]| {
+        form_urlencoded::parse(head.query.as_bytes()).filter(|(name, _)| wanted.contains(&name.as_ref())).count()
+    };
+    let in_header = head.headers.get_all("authorization").iter().count();
+    let links =
+        in_query(&["AccessKeyId", "AWSAccessKeyId"]).max(in_query(&["Signature"])) + in_query(&["X-Amz-Signature"]);
+    if in_header + links <= 1 {
+        return Ok(());
+    }
+    Err(error::signature(&SignatureError::Malformed("a request is signed once, in the header or in the URL")))
+}
+
+/// The token of a temporary key, from the header or the URL.
+fn security_token(head: &RequestHead<'_>) -> S3Result<Option<String>> {
+    let names = ["x-amz-security-token", "x-obs-security-token"];
+    let in_headers = names.iter().flat_map(|name| head.headers.get_all(*name)).map(|value| {
+        value
+            .to_str()
+            .map(str::to_owned)
+            .map_err(|_| refusal(S3ErrorCode::InvalidToken, "The security token is no text."))
+    });
+    let in_query = form_urlencoded::parse(head.query.as_bytes())
+        .filter(|(name, _)| names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))
+        .map(|(_, value)| Ok(value.into_owned()));
+    let tokens = in_headers.chain(in_query).collect::<S3Result<Vec<_>>>()?;
+    match tokens.as_slice() {
+        [] => Ok(None),
+        [token, rest @ ..] if rest.iter().all(|other| other == token) => Ok(Some(token.clone())),
+        _ => Err(refusal(S3ErrorCode::InvalidToken, "The request carries two security tokens.")),
+    }
+}

@@ -1,0 +1,123 @@
+//! The tower service: one request in, one answer out, whatever happens.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body as AnyBody, HttpBody};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use otaru_core::app::App;
+use otaru_core::clock;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::S3ServiceBuilder;
+use s3s::{Body, S3Result};
+use tower::Service;
+
+use super::api::Api;
+use super::auth::{Check, Dialect};
+use super::hosts::{BucketNames, KnownHost, KnownKey, host_of, virtual_bucket};
+use super::{Settings, answers, bodies, scope};
+
+/// The object door. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    app: App,
+    settings: Arc<Settings>,
+    config: Arc<StaticConfigProvider>,
+}
+
+impl Door {
+    pub(super) fn new(app: App, settings: Arc<Settings>) -> Door {
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs =
+            u32::try_from(settings.clock_skew_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+        Door { app, settings, config: Arc::new(StaticConfigProvider::new(Arc::new(config))) }
+    }
+
+    async fn answer(&self, request: Request<AnyBody>) -> Response<Body> {
+        let request_id = request_id();
+        let (parts, body) = request.into_parts();
+        let host = host_of(&parts.uri, &parts.headers).unwrap_or_default();
+        let bucket = virtual_bucket(&host, &self.settings.base_domains);
+        let asked = answers::Asked::of(&parts, bucket.as_deref(), &request_id);
+        if is_probe(&parts) {
+            return asked.probe();
+        }
+        let dialect = Dialect::of(&parts);
+        let result = self.serve(parts, body, &request_id, bucket, dialect).await;
+        asked.finish(result, dialect)
+    }
+
+    async fn serve(
+        &self,
+        mut parts: Parts,
+        body: AnyBody,
+        request_id: &str,
+        bucket: Option<String>,
+        dialect: Dialect,
+    ) -> S3Result<Response<Body>> {
+        let check = Check { app: &self.app, settings: &self.settings, virtual_bucket: bucket.as_deref(), request_id };
+        let credential = check.signer(&mut parts).await?;
+        let caller = credential.caller;
+        scope::check(&parts, &caller)?;
+        let body = bodies::take(&mut parts, bucket.as_deref(), dialect, body).await?;
+
+        let known_key =
+            KnownKey { access_key_id: caller.key_id.clone(), secret: credential.secret.expose().to_owned() };
+        for secret in ["x-amz-security-token", AUTHORIZATION.as_str()] {
+            if let Some(value) = parts.headers.get_mut(secret) {
+                value.set_sensitive(true);
+            }
+        }
+        let api = Api::new(self.app.clone(), caller, self.settings.clone(), request_id.to_owned());
+        // One service per request: it knows one key and one bucket, and nothing has to be passed beside it.
+        let mut service = S3ServiceBuilder::new(api);
+        service.set_auth(known_key);
+        service.set_host(KnownHost(bucket));
+        service.set_validation(BucketNames);
+        service.set_config(self.config.clone());
+        let served = service.build().call(Request::from_parts(parts, body)).await;
+        served.map_err(|error| {
+            let error: s3s::StdError = error.into();
+            tracing::error!(request_id, error = %error, "an object request failed");
+            s3s::s3_error!(InternalError)
+        })
+    }
+}
+
+/// Clients of OBS ask, unsigned, which signatures a server knows before they send their first request.
+fn is_probe(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    matches!(parts.method, Method::HEAD | Method::GET)
+        && !parts.headers.contains_key(AUTHORIZATION)
+        && form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "apiversion")
+}
+
+fn request_id() -> String {
+    let bytes: [u8; 8] = clock::random();
+    format!("{:016X}", u64::from_be_bytes(bytes))
+}
+
+impl<B> Service<Request<B>> for Door
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let door = self.clone();
+        Box::pin(async move { Ok(door.answer(request.map(AnyBody::new)).await) })
+    }
+}
