@@ -90,7 +90,6 @@ pub struct Tls {
 #[derive(Debug)]
 struct Configs {
     http: Arc<ServerConfig>,
-    raw: Arc<ServerConfig>,
 }
 
 /// Makes aws-lc-rs the provider of every TLS client and server in this process. Called first thing
@@ -121,11 +120,6 @@ impl Tls {
         Arc::clone(&self.current.load().http)
     }
 
-    /// For a door that speaks anything else. Takes whatever protocol a client offers to negotiate.
-    #[must_use]
-    pub fn raw(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.load().raw)
-    }
 
     /// Reads all files again. On an error the certificates in use stay.
     ///
@@ -251,9 +245,8 @@ impl TlsSource {
         // every load, so a ticket that was given out under an earlier client authority is worth
         // nothing.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Provider)?;
-        let raw = Arc::new(config.clone());
         config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
-        Ok(Configs { http: Arc::new(config), raw })
+        Ok(Configs { http: Arc::new(config) })
     }
 
     fn client_verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {

@@ -54,11 +54,7 @@ impl FromRequestParts<Native> for KeyHolder {
 
 async fn sign_in(parts: &Parts, native: &Native, by_token: bool) -> Result<Caller, Problem> {
     let (peer, now_ms) = (peer(parts), native.app().now_ms());
-    let failed = &native.0.failed_sign_ins;
-    // Of a quota that is used up nothing can be taken: it only tells how long to wait.
-    if failed.is_spent(&peer, now_ms)
-        && let Err(wait_ms) = failed.take(&peer, now_ms)
-    {
+    if let Err(wait_ms) = native.0.failed_sign_ins.check(&peer, now_ms) {
         let detail = "too many sign-ins from your address failed: wait, then check the access key id and its secret";
         return Err(Problem::new(Kind::TooManySignIns, detail).retry_after(wait_ms));
     }
@@ -81,7 +77,7 @@ async fn sign_in(parts: &Parts, native: &Native, by_token: bool) -> Result<Calle
         return Err(Problem::unauthenticated(format!("sign in with Basic or Bearer, not with {scheme}")));
     };
     outcome.map_err(|error| {
-        if !matches!(error, AuthError::Failed(_)) && failed.take(&peer, now_ms).is_err() {
+        if !matches!(error, AuthError::Failed(_)) && native.0.failed_sign_ins.take(&peer, now_ms).is_err() {
             tracing::debug!(peer, "one failed sign-in more than are allowed");
         }
         error.into()

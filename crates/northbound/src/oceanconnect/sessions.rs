@@ -85,7 +85,7 @@ impl Door {
     /// Begins a sign-in, unless its peer has guessed at this application's secret too often in the last minute.
     fn attempt(&self, peer: &str, app_id: &str) -> Result<Attempt<'_>, Failure> {
         let guesses = format!("{peer} {app_id}");
-        match self.bad_calls.is_spent(&guesses, self.app.now_ms()) {
+        match self.bad_calls.check(&guesses, self.app.now_ms()).is_err() {
             true => Err(Failure::Throttled { wait_ms: super::WINDOW_MS }),
             false => Ok(Attempt { door: self, peer: peer.to_owned(), guesses }),
         }

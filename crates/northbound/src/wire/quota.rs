@@ -20,12 +20,15 @@ impl Quota {
         Quota { calls, window_ms, recent: Mutex::default() }
     }
 
-    /// Whether the caller's quota is used up: a look that takes nothing.
-    pub fn is_spent(&self, caller: &str, now_ms: i64) -> bool {
+    /// Whether the caller has a call left, without taking it; otherwise in how many milliseconds there will be one.
+    pub fn check(&self, caller: &str, now_ms: i64) -> Result<(), i64> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_window = |&&time: &&i64| time > now_ms - self.window_ms && time <= now_ms;
-        let taken = recent.get(caller).map_or(0, |times| times.iter().filter(in_window).count());
-        self.calls > 0 && taken >= self.calls as usize
+        let Some(times) = recent.get(caller).filter(|_| self.calls > 0) else { return Ok(()) };
+        let live = |time: &&i64| **time > now_ms - self.window_ms && **time <= now_ms;
+        if times.iter().filter(live).count() < self.calls as usize {
+            return Ok(());
+        }
+        Err(times.iter().find(live).map_or(self.window_ms, |&first| first + self.window_ms - now_ms).max(1))
     }
 
     /// Takes one call out of the caller's quota, or tells in how many milliseconds there will be one.
@@ -68,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn a_look_takes_nothing() {
+    fn checking_takes_nothing() {
         let quota = Quota::new(1, 1000);
-        assert!(!quota.is_spent("a", 0) && !quota.is_spent("a", 0));
+        assert_eq!(quota.check("a", 0), Ok(()));
         assert_eq!(quota.take("a", 0), Ok(()));
-        assert!(quota.is_spent("a", 999) && !quota.is_spent("b", 999));
-        assert!(!quota.is_spent("a", 1000));
-        assert!(!Quota::new(0, 1000).is_spent("a", 0), "no limit is never used up");
+        assert_eq!(quota.check("a", 400), Err(600));
+        assert_eq!(quota.check("a", 1000), Ok(()));
+        assert_eq!(Quota::new(0, 1000).check("a", 0), Ok(()), "no limit");
     }
 
     #[test]
