@@ -3,6 +3,7 @@
 mod first_minute;
 mod golden;
 mod http;
+mod iotda;
 mod oceanconnect;
 mod server;
 mod tidy;
