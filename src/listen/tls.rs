@@ -120,6 +120,7 @@ impl Tls {
         Arc::clone(&self.current.load().http)
     }
 
+
     /// Reads all files again. On an error the certificates in use stay.
     ///
     /// # Errors
