@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use otaru_core::app::App;
+use otaru_northbound::objects;
 
 use crate::config::{BaseUrls, Config};
 
@@ -24,6 +25,6 @@ async fn readyz(State(app): State<App>) -> (StatusCode, String) {
 }
 
 /// Everything on the object door's address.
-pub fn objects(_app: &App, _config: &Config, _urls: &BaseUrls) -> Router {
-    Router::new()
+pub fn objects(app: &App, _config: &Config, urls: &BaseUrls) -> objects::Door {
+    objects::service(app.clone(), objects::Settings::for_url(&urls.objects))
 }

@@ -5,7 +5,7 @@ use http::request::Parts;
 use otaru_core::app::{App, Credential};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-use crate::wire::aws_v2::{self, AwsV2Signature};
+use crate::wire::aws_v2::{self, AwsV2Signature, ResignError};
 use crate::wire::obs::ObsSignature;
 use crate::wire::time::is_within;
 use crate::wire::{RequestHead, SignatureError};
@@ -57,7 +57,7 @@ impl Check<'_> {
             return self.obs(parts, found.into_owned()).await;
         }
         if let Some(found) = AwsV2Signature::of(&head).map_err(|error| signature(&error))? {
-            return self.aws_v2(&head, &found).await;
+            return self.aws_v2(parts, found.into_owned()).await;
         }
         if let Some(found) = AwsV4Signature::of(&head).map_err(|error| signature(&error))? {
             return self.aws_v4(parts, found).await;
@@ -75,21 +75,31 @@ impl Check<'_> {
         let credential = self.credential(&head, &found.access_key_id).await?;
         let verdict = found.verify(&head, self.virtual_bucket, credential.secret.expose());
         verdict.map_err(|error| signature(&error))?;
-        let (key_id, secret) = (&found.access_key_id, credential.secret.expose());
-        aws_v2::resign(parts, self.virtual_bucket, key_id, secret, self.app.now_ms())
-            .map_err(|error| refusal(S3ErrorCode::InvalidArgument, format!("{error}.")))?;
+        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
+        aws_v2::resign(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
         Ok(credential)
     }
 
-    async fn aws_v2(&self, head: &RequestHead<'_>, found: &AwsV2Signature<'_>) -> S3Result<Credential> {
+    async fn aws_v2(&self, parts: &mut Parts, found: AwsV2Signature<'static>) -> S3Result<Credential> {
+        let head = &RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
             None => Good::Around(AwsV2Signature::signed_at_ms(head).map_err(|error| signature(&error))?),
         };
         self.in_time(&good)?;
         let credential = self.credential(head, &found.access_key_id).await?;
-        let verdict = found.verify(head, self.virtual_bucket, credential.secret.expose());
-        verdict.map_err(|error| signature(&error))?;
+        let verify = |head: &RequestHead<'_>| found.verify(head, self.virtual_bucket, credential.secret.expose());
+        if let Err(error) = verify(head) {
+            // Python's client sends `/bucket` and signs `/bucket/`, which is what it would be by host name.
+            let is_bucket = self.virtual_bucket.is_none() && head.path.len() > 1 && !head.path[1..].contains('/');
+            let path = format!("{}/", head.path);
+            if !is_bucket || verify(&RequestHead { path: &path, ..*head }).is_err() {
+                return Err(signature(&error));
+            }
+        }
+        // So the S3 service sees signatures in the header only, and never an end that it holds against the system's clock.
+        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
+        aws_v2::sign_again(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
         Ok(credential)
     }
 
@@ -142,13 +152,18 @@ impl Check<'_> {
     }
 }
 
+fn unfit(error: ResignError) -> S3Error {
+    refusal(S3ErrorCode::InvalidArgument, format!("{error}."))
+}
+
 /// A request signed twice could be checked by one signature and carried out by what the other covers.
 fn one_signature_only(head: &RequestHead<'_>) -> Result<(), S3Error> {
     let in_query = |wanted: &[&str]| {
         form_urlencoded::parse(head.query.as_bytes()).filter(|(name, _)| wanted.contains(&name.as_ref())).count()
     };
     let in_header = head.headers.get_all("authorization").iter().count();
-    let links = in_query(&["AccessKeyId", "AWSAccessKeyId"]).max(in_query(&["Signature"])) + in_query(&["X-Amz-Signature"]);
+    let links =
+        in_query(&["AccessKeyId", "AWSAccessKeyId"]).max(in_query(&["Signature"])) + in_query(&["X-Amz-Signature"]);
     if in_header + links <= 1 {
         return Ok(());
     }
@@ -159,7 +174,10 @@ fn one_signature_only(head: &RequestHead<'_>) -> Result<(), S3Error> {
 fn security_token(head: &RequestHead<'_>) -> S3Result<Option<String>> {
     let names = ["x-amz-security-token", "x-obs-security-token"];
     let in_headers = names.iter().flat_map(|name| head.headers.get_all(*name)).map(|value| {
-        value.to_str().map(str::to_owned).map_err(|_| refusal(S3ErrorCode::InvalidToken, "The security token is no text."))
+        value
+            .to_str()
+            .map(str::to_owned)
+            .map_err(|_| refusal(S3ErrorCode::InvalidToken, "The security token is no text."))
     });
     let in_query = form_urlencoded::parse(head.query.as_bytes())
         .filter(|(name, _)| names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))

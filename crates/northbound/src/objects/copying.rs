@@ -81,7 +81,10 @@ pub async fn copy(api: &Api, request: S3Request<CopyObjectInput>) -> S3Result<S3
     }))
 }
 
-pub async fn copy_part(api: &Api, request: S3Request<UploadPartCopyInput>) -> S3Result<S3Response<UploadPartCopyOutput>> {
+pub async fn copy_part(
+    api: &Api,
+    request: S3Request<UploadPartCopyInput>,
+) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let input = request.input;
     let number = check_number(input.part_number)?;
     let upload: Id = upload_id(&input.upload_id)?;

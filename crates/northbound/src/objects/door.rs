@@ -67,7 +67,8 @@ impl Door {
         scope::check(&parts, &caller)?;
         let body = bodies::take(&mut parts, bucket.as_deref(), dialect, body).await?;
 
-        let known_key = KnownKey { access_key_id: caller.key_id.clone(), secret: credential.secret.expose().to_owned() };
+        let known_key =
+            KnownKey { access_key_id: caller.key_id.clone(), secret: credential.secret.expose().to_owned() };
         for secret in ["x-amz-security-token", AUTHORIZATION.as_str()] {
             if let Some(value) = parts.headers.get_mut(secret) {
                 value.set_sensitive(true);

@@ -94,7 +94,15 @@ pub async fn list(api: &Api, request: S3Request<ListObjectsInput>) -> S3Result<S
 
 pub async fn list_v2(api: &Api, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
     let ListObjectsV2Input {
-        bucket, continuation_token, delimiter, encoding_type, fetch_owner, max_keys, prefix, start_after, ..
+        bucket,
+        continuation_token,
+        delimiter,
+        encoding_type,
+        fetch_owner,
+        max_keys,
+        prefix,
+        start_after,
+        ..
     } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
     let after = match &continuation_token {
@@ -138,8 +146,16 @@ pub async fn list_versions(
     api: &Api,
     request: S3Request<ListObjectVersionsInput>,
 ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
-    let ListObjectVersionsInput { bucket, delimiter, encoding_type, key_marker, max_keys, prefix, version_id_marker, .. } =
-        request.input;
+    let ListObjectVersionsInput {
+        bucket,
+        delimiter,
+        encoding_type,
+        key_marker,
+        max_keys,
+        prefix,
+        version_id_marker,
+        ..
+    } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
     let query = ObjectQuery {
         bucket: bucket.clone(),

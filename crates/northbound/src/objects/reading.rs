@@ -1,7 +1,7 @@
 //! Objects on their way out: what is said of them, and their bytes, whole or a range.
 
 use axum::body::Body as AnyBody;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use otaru_model::Object;
 use s3s::dto::*;
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
@@ -32,7 +32,8 @@ fn span(range: Option<Range>, object: &Object) -> S3Result<Span> {
 }
 
 fn outside(size_bytes: u64) -> S3Error {
-    let mut error = refusal(S3ErrorCode::InvalidRange, format!("The object has {size_bytes} bytes and none of that range."));
+    let mut error =
+        refusal(S3ErrorCode::InvalidRange, format!("The object has {size_bytes} bytes and none of that range."));
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::try_from(format!("bytes */{size_bytes}")) {
         headers.insert(http::header::CONTENT_RANGE, value);
@@ -47,7 +48,9 @@ pub fn check_version(version_id: Option<&str>, part_number: Option<i32>) -> S3Re
         return Err(refusal(S3ErrorCode::NoSuchVersion, "Buckets here keep no versions; the only one is `null`."));
     }
     match part_number {
-        Some(_) => Err(refusal(S3ErrorCode::NotImplemented, "An object cannot be read by parts here; ask for a range.")),
+        Some(_) => {
+            Err(refusal(S3ErrorCode::NotImplemented, "An object cannot be read by parts here; ask for a range."))
+        }
         None => Ok(()),
     }
 }
@@ -112,8 +115,7 @@ pub async fn head(api: &Api, request: S3Request<HeadObjectInput>) -> S3Result<S3
     let kept = Kept::of(&object);
     let wants_checksums = input.checksum_mode.is_some() && span.content_range.is_none();
     let sum = |algorithm: &str| if wants_checksums { digests::text(&kept.checksums, algorithm) } else { None };
-    let status = if span.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let output = HeadObjectOutput {
+    Ok(S3Response::new(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: kept.cache_control,
         checksum_crc32: sum("crc32"),
@@ -132,6 +134,5 @@ pub async fn head(api: &Api, request: S3Request<HeadObjectInput>) -> S3Result<S3
         last_modified: Some(timestamp(object.modified_ms)),
         metadata: kept.metadata,
         ..Default::default()
-    };
-    Ok(S3Response::with_status(output, status))
+    }))
 }

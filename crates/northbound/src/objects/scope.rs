@@ -131,7 +131,9 @@ fn check_parameters(parts: &Parts) -> S3Result<()> {
     let content_type = parts.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
     let is_form = content_type.get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"));
     if parts.method == Method::POST && is_form {
-        return Err(not_offered("Uploads by form are not offered by this server; PUT the object, with a signed link if need be."));
+        return Err(not_offered(
+            "Uploads by form are not offered by this server; PUT the object, with a signed link if need be.",
+        ));
     }
     Ok(())
 }
@@ -152,7 +154,9 @@ mod tests {
     #[test]
     fn the_list_is_sorted_for_the_search() {
         assert!(NOT_OFFERED.is_sorted());
-        for offered in ["delete", "location", "partnumber", "uploadid", "uploads", "versionid", "versions", "versioning"] {
+        for offered in
+            ["delete", "location", "partnumber", "uploadid", "uploads", "versionid", "versions", "versioning"]
+        {
             assert!(!NOT_OFFERED.contains(&offered), "{offered}");
         }
     }

@@ -90,8 +90,11 @@ impl Kept {
 
 /// `aws-chunked` says how the body was sent, not what the object is.
 fn without_framing(encoding: &str) -> Option<String> {
-    let kept: Vec<&str> =
-        encoding.split(',').map(str::trim).filter(|one| !one.is_empty() && !one.eq_ignore_ascii_case("aws-chunked")).collect();
+    let kept: Vec<&str> = encoding
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty() && !one.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 

@@ -49,7 +49,14 @@ pub async fn list(
     request: S3Request<ListMultipartUploadsInput>,
 ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
     let ListMultipartUploadsInput {
-        bucket, delimiter, encoding_type, key_marker, max_uploads, prefix, upload_id_marker, ..
+        bucket,
+        delimiter,
+        encoding_type,
+        key_marker,
+        max_uploads,
+        prefix,
+        upload_id_marker,
+        ..
     } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
     let found = api.app.list_object_uploads(&api.caller, &bucket).await.map_err(|error| api.refuse(error))?;
@@ -162,9 +169,15 @@ pub async fn complete(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let input = request.input;
-    if [&input.checksum_crc32, &input.checksum_crc32c, &input.checksum_crc64nvme, &input.checksum_sha1, &input.checksum_sha256]
-        .iter()
-        .any(|checksum| checksum.is_some())
+    if [
+        &input.checksum_crc32,
+        &input.checksum_crc32c,
+        &input.checksum_crc64nvme,
+        &input.checksum_sha1,
+        &input.checksum_sha256,
+    ]
+    .iter()
+    .any(|checksum| checksum.is_some())
     {
         return Err(refusal(
             S3ErrorCode::NotImplemented,

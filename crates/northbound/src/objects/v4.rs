@@ -107,7 +107,8 @@ impl AwsV4Signature {
                 return Err(SignatureError::UnsignedHeader("x-amz-*"));
             }
         }
-        let is_sent = |name: &str| request.headers.contains_key(name) || (name == "host" && request.authority.is_some());
+        let is_sent =
+            |name: &str| request.headers.contains_key(name) || (name == "host" && request.authority.is_some());
         match self.signed_headers.split(';').find(|name| !is_sent(name)) {
             Some(missing) => Err(SignatureError::MissingHeader(missing.to_owned())),
             None => Ok(()),
@@ -157,7 +158,8 @@ mod tests {
         RequestHead { method: "PUT", path: "/b/k", query, authority: None, headers }
     }
 
-    const HEADER: &str = "AWS4-HMAC-SHA256 Credential=AK/20260102/r/s3/aws4_request,SignedHeaders=host;x-amz-date, Signature=0";
+    const HEADER: &str =
+        "AWS4-HMAC-SHA256 Credential=AK/20260102/r/s3/aws4_request,SignedHeaders=host;x-amz-date, Signature=0";
 
     #[test]
     fn what_steers_the_request_has_to_be_signed() {
