@@ -17,10 +17,8 @@ use crate::house::milliseconds;
 /// Everything on the HTTP address.
 pub fn http(app: &App, config: &Config, urls: &BaseUrls) -> Router {
     let alibaba = aliyun::router(app.clone(), aliyun_settings(config, urls));
-    let health = Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(readyz))
-        .with_state(app.clone());
+    let health =
+        Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(readyz)).with_state(app.clone());
     Router::new()
         .merge(health)
         .route("/", any(root).with_state(alibaba.clone()))
@@ -89,6 +87,7 @@ fn aliyun_settings(config: &Config, urls: &BaseUrls) -> aliyun::Settings {
         public_url: urls.public.clone(),
         instance_id: config.instance_id.clone(),
         business_failure_status: config.aliyun.business_failure_status(),
+        signature_window_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         max_packages: Some(u64::from(config.aliyun.max_packages)),
         max_file_bytes: config.aliyun.package_limit_bytes,
         calls_per_second: config.aliyun.qps.iter().map(|rate| (rate.operation.clone(), rate.per_second)).collect(),

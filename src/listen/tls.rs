@@ -120,7 +120,6 @@ impl Tls {
         Arc::clone(&self.current.load().http)
     }
 
-
     /// Reads all files again. On an error the certificates in use stay.
     ///
     /// # Errors

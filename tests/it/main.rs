@@ -3,5 +3,6 @@
 mod first_minute;
 mod golden;
 mod http;
+mod iotda;
 mod server;
 mod tidy;

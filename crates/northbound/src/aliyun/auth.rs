@@ -13,7 +13,7 @@ use super::nonces::{Nonces, Outcome};
 use super::parameters::Parameters;
 use crate::wire::digest::sha256;
 use crate::wire::rpc_v1::{self, SignatureMethod};
-use crate::wire::time::{SIGNATURE_WINDOW_MS, TimeFormat, is_within};
+use crate::wire::time::{TimeFormat, is_within};
 use crate::wire::{RequestHead, SignatureError, acs3};
 
 /// The key ids that temporary credentials have.
@@ -86,11 +86,12 @@ impl<'a> Signed<'a> {
         Ok(Signed { action, version, nonce, time, scheme: Scheme::V1 { access_key_id } })
     }
 
-    /// The caller, if the signature is right, in time, and not used before.
+    /// The caller, if the signature is right, within `window_ms` of our time, and not used before.
     pub async fn verify(
         &self,
         app: &App,
         nonces: &Nonces,
+        window_ms: u64,
         parts: &Parts,
         body: &[u8],
         parameters: &Parameters,
@@ -116,7 +117,7 @@ impl<'a> Signed<'a> {
 
         let now_ms = app.now_ms();
         let signed_ms = TimeFormat::Seconds.parse(self.time).ok_or_else(Failure::time_format)?;
-        if !is_within(now_ms, signed_ms, SIGNATURE_WINDOW_MS) {
+        if !is_within(now_ms, signed_ms, window_ms) {
             return Err(Failure::time_expired());
         }
 
@@ -143,7 +144,7 @@ impl<'a> Signed<'a> {
         }
 
         // The signature stays valid until its time is out of the window, so the nonce is remembered for that long.
-        let until_ms = signed_ms.saturating_add(SIGNATURE_WINDOW_MS as i64);
+        let until_ms = signed_ms.saturating_add_unsigned(window_ms);
         match nonces.take(access_key_id, self.nonce, until_ms, now_ms) {
             Outcome::New => {}
             Outcome::Used => return Err(Failure::nonce_used()),

@@ -65,7 +65,8 @@ impl Door {
         parameters: &Parameters,
         request_id: &str,
     ) -> Result<Record, Failure> {
-        let caller = signed.verify(&self.app, &self.nonces, parts, body, parameters).await?;
+        let caller =
+            signed.verify(&self.app, &self.nonces, self.settings.signature_window_ms, parts, body, parameters).await?;
         if let Some(quota) = self.quotas.get(operation.name) {
             quota.take(&caller.tenant.to_string(), self.app.now_ms()).map_err(Failure::throttled)?;
         }

@@ -25,6 +25,8 @@ mod parameters;
 mod policy;
 mod products;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod uploads;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +40,7 @@ use otaru_core::app::App;
 
 use crate::wire::percent::{decode_form, split_pairs};
 use crate::wire::quota::Quota;
+use crate::wire::time::SIGNATURE_WINDOW_MS;
 
 /// Where form uploads go to.
 pub const FORM_PATH: &str = "/oss";
@@ -57,6 +60,8 @@ pub struct Settings {
     pub business_failure_status: StatusCode,
     /// Whether business failures repeat `ErrorMessage` as `Message`, which one official client shows.
     pub message_in_failures: bool,
+    /// How far a signed time may lie from ours, to either side.
+    pub signature_window_ms: u64,
     /// How many packages of a tenant may come by this door; none for any number.
     pub max_packages: Option<u64>,
     /// How many modules of its own a product may have; none for any number.
@@ -80,6 +85,7 @@ impl Default for Settings {
             instance_id: None,
             business_failure_status: StatusCode::OK,
             message_in_failures: true,
+            signature_window_ms: SIGNATURE_WINDOW_MS,
             max_packages: Some(500),
             max_modules_per_product: Some(10),
             max_file_bytes: limits::MAX_FILE_BYTES,

@@ -10,6 +10,8 @@ use crate::wire::digest::sha256;
 const NONCES_PER_KEY: usize = 200_000;
 /// Memory that is not worth cleaning.
 const SMALL: usize = 1_000;
+/// How often room is looked for where there is none.
+const FULL_PAUSE_MS: i64 = 1_000;
 
 #[derive(Debug, Default)]
 pub struct Nonces {
@@ -22,6 +24,7 @@ struct Seen {
     until_ms: HashMap<[u8; 16], i64>,
     /// How many there may be before those whose time is over are looked for.
     clean_at: usize,
+    cleaned_ms: i64,
 }
 
 /// What became of a nonce.
@@ -46,9 +49,11 @@ impl Nonces {
             keys.retain(|_, seen| seen.until_ms.values().any(|&until_ms| until_ms >= now_ms));
         }
         let seen = keys.entry(key_id.to_owned()).or_default();
-        if seen.until_ms.len() >= seen.clean_at {
+        let is_full = seen.until_ms.len() >= NONCES_PER_KEY && now_ms >= seen.cleaned_ms + FULL_PAUSE_MS;
+        if seen.until_ms.len() >= seen.clean_at || is_full {
             seen.until_ms.retain(|_, until_ms| *until_ms >= now_ms);
             seen.clean_at = (seen.until_ms.len() * 2).max(SMALL);
+            seen.cleaned_ms = now_ms;
         }
         if seen.until_ms.get(&short).is_some_and(|&until_ms| until_ms >= now_ms) {
             return Outcome::Used;
@@ -101,6 +106,6 @@ mod tests {
         }
         assert_eq!(nonces.take("a", "one more", 10, 0), Outcome::TooMany);
         assert_eq!(nonces.take("b", "one more", 10, 0), Outcome::New);
-        assert_eq!(nonces.take("a", "one more", 100, 11), Outcome::New, "time makes room");
+        assert_eq!(nonces.take("a", "one more", 9_000, 1_011), Outcome::New, "time makes room");
     }
 }

@@ -8,15 +8,18 @@ use super::DOOR;
 use super::answer::{Record, Value};
 use super::call::Call;
 use super::error::Failure;
+use super::limits::is_name_start;
 use super::shapes::Paging;
 
 /// What devices of this dialect speak, for the dialects that ask.
 const PROTOCOL: &str = "MQTT";
 const EDITION: &str = "iothub_senior";
 const STEP: u32 = 500;
+/// The least number of characters that a name has in any script.
+const SHORT_NAME: usize = 4;
 
 pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
-    let name = call.text("ProductName")?;
+    let name = product_name(call)?;
     let mut ours = Map::new();
     ours.insert("NodeType".to_owned(), call.integer("NodeType")?.into());
     if let Some(format) = call.optional_integer("DataFormat")? {
@@ -118,6 +121,18 @@ async fn of_edition(call: &Call<'_>, edition: &str, paging: &Paging) -> Result<(
     }
 }
 
+/// 4 to 30 characters, of which a Chinese, Japanese or Korean one counts as two where the name would be too short.
+fn product_name<'a>(call: &Call<'a>) -> Result<&'a str, Failure> {
+    let name = call.parameters.given("ProductName").unwrap_or_default();
+    let doubled: String = name.chars().flat_map(|letter| [letter].repeat(1 + usize::from(is_wide(letter)))).collect();
+    let counted = if name.chars().count() < SHORT_NAME { &doubled } else { name };
+    call.check_text("ProductName", "ProductName", counted).map(|_| name)
+}
+
+fn is_wide(letter: char) -> bool {
+    is_name_start(letter) && !letter.is_ascii()
+}
+
 fn product_ref(call: &Call<'_>) -> Result<ProductRef, Failure> {
     Ok(ProductRef::Key(call.text("ProductKey")?.to_owned()))
 }
@@ -159,9 +174,10 @@ impl View<'_> {
         self.text("AliyunCommodityCode").unwrap_or(EDITION)
     }
 
-    /// Requests name the network, answers number it. The numbers are the vendor's; one for LoRa is not known.
+    /// Requests name the network, answers number it.
     fn net_type(&self) -> Option<i64> {
         match self.text("NetType")? {
+            "LORA" => Some(0),
             "WIFI" => Some(3),
             "CELLULAR" => Some(6),
             "ETHERNET" => Some(7),

@@ -122,7 +122,7 @@ fn a_page_is_what_marker_offset_and_limit_say() {
         proptest::option::of(0usize..32),
         proptest::option::of(prop_oneof![0usize..35, Just(500)]),
         proptest::option::of(prop_oneof![1usize..35, Just(50)]),
-        any::<bool>(),
+        proptest::bool::ANY,
     );
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
