@@ -3,5 +3,6 @@
 mod first_minute;
 mod golden;
 mod http;
+mod objects;
 mod server;
 mod tidy;
