@@ -5,5 +5,6 @@ mod golden;
 mod http;
 mod iotda;
 mod oceanconnect;
+mod objects;
 mod server;
 mod tidy;
