@@ -76,9 +76,9 @@ fn iotda_settings(config: &Config) -> iotda::Settings {
 fn oceanconnect_settings(config: &Config) -> oceanconnect::Settings {
     oceanconnect::Settings {
         calls_per_minute: config.oceanconnect.calls_per_minute,
+        bad_calls_per_minute: config.oceanconnect.bad_calls_per_minute,
         token_lifetime_s: i64::try_from(config.oceanconnect.token_lifetime_s).unwrap_or(i64::MAX),
         overlapping_tokens: config.oceanconnect.overlapping_tokens,
-        ..oceanconnect::Settings::default()
     }
 }
 

@@ -242,6 +242,11 @@ pub struct Oceanconnect {
           value_parser = value_parser!(u32).range(1..))]
     pub calls_per_minute: u32,
 
+    /// Calls with bad tokens and failed logins of one address in any 60 seconds
+    #[arg(id = "oceanconnect-bad-calls-per-minute", long, value_name = "N", default_value_t = 100,
+          value_parser = value_parser!(u32).range(1..))]
+    pub bad_calls_per_minute: u32,
+
     /// Let earlier tokens of an application live on after a new login
     #[arg(id = "oceanconnect-overlapping-tokens", long, value_name = "BOOL", default_value = "false",
           default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set,

@@ -4,5 +4,6 @@ mod first_minute;
 mod golden;
 mod http;
 mod iotda;
+mod oceanconnect;
 mod server;
 mod tidy;

@@ -43,6 +43,9 @@ impl App {
                 if new.name.is_built_in() {
                     return Err(Error::exists(Noun::Module, &new.name));
                 }
+                if !store::products::hold(tx, &product.id).await? {
+                    return Err(Error::not_found(Noun::Product, &product.code));
+                }
                 let module = Module {
                     id,
                     product: product.id,
@@ -233,6 +236,9 @@ async fn apply(
 }
 
 async fn delete(tx: &mut Tx<'_>, tenant: &Id, module: Module) -> Result<(), Error> {
+    if !store::modules::hold_alone(tx, &module.id).await? {
+        return Err(Error::not_found(Noun::Module, &module.name));
+    }
     if store::modules::in_use(tx, &module.product, &module.name).await? {
         return Err(Error::InUse { noun: Noun::Module, name: module.name.to_string(), by: "its packages" });
     }

@@ -6,6 +6,7 @@ use otaru_model::{
 };
 use serde_json::{Map, Value};
 
+use super::error::gone;
 use super::{App, Caller, Error, Noun, ProductRef, imports, modules, products};
 use crate::store::packages::Import;
 use crate::store::{self, Tx};
@@ -169,7 +170,8 @@ impl App {
                 if let (true, Some(problem)) = (new.rules.refuse_wrong_bytes, &package.integrity_note) {
                     return Err(Error::WrongBytes(problem.clone()));
                 }
-                store::packages::insert(tx, &package, &product.space).await?;
+                let inserted = store::packages::insert(tx, &package, &product.space).await;
+                inserted.map_err(gone(Noun::Product, new.product.text()))?;
                 settle_sources(tx, found).await?;
                 keep_rules(tx, &package, &new.rules).await?;
                 Ok(package)
@@ -346,8 +348,12 @@ async fn existing_module(tx: &mut Tx<'_>, product: &Product, name: &ModuleName) 
     if name.is_built_in() {
         return Ok(name.clone());
     }
-    let found = store::modules::by_name(tx, &product.id, name).await?;
-    Ok(found.ok_or_else(|| Error::not_found(Noun::Module, name))?.name)
+    let not_found = || Error::not_found(Noun::Module, name);
+    let module = store::modules::by_name(tx, &product.id, name).await?.ok_or_else(not_found)?;
+    if !store::modules::hold(tx, &module.id).await? {
+        return Err(not_found());
+    }
+    Ok(module.name)
 }
 
 async fn find_here(
@@ -370,7 +376,7 @@ async fn find_here(
             if store::objects::bucket_by_name(tx, tenant, bucket).await?.is_none() {
                 return Err(Error::not_found(Noun::Bucket, bucket));
             }
-            let found = store::objects::get(tx, tenant, bucket, key).await?;
+            let found = store::objects::get_and_hold(tx, tenant, bucket, key).await?;
             let object = found.ok_or_else(|| Error::not_found(Noun::Object, name()))?;
             (last_segment(key), object.size_bytes, object.sha256, object.md5, None)
         }
@@ -468,7 +474,10 @@ async fn settle_sources(tx: &mut Tx<'_>, found: Vec<Found>) -> Result<(), Error>
     for found in found {
         match found {
             Found::Here { upload: Some(upload), .. } => {
-                store::uploads::delete(tx, &upload).await?;
+                // Another package may have taken it in the meantime.
+                if !store::uploads::delete(tx, &upload).await? {
+                    return Err(Error::not_found(Noun::Upload, upload));
+                }
             }
             Found::Here { upload: None, .. } => {}
             Found::Elsewhere { import, .. } => store::packages::add_import(tx, &import).await?,

@@ -67,9 +67,8 @@ pub enum ResignError {
     Uri,
 }
 
-/// Turns a verified OBS request into the S3 request that it means and signs it: `x-obs-` headers become `x-amz-` headers,
-/// `x-amz-` headers that were there before are dropped, the signature leaves the URL, `Date` is added where there is none,
-/// and `Authorization` is replaced.
+/// Turns a verified OBS request into the S3 request that it means: `x-obs-` headers become `x-amz-` headers, and `x-amz-`
+/// headers that were there before are dropped; then signs it as [`sign_again`] does.
 ///
 /// `virtual_bucket` is the bucket that the host name stands for; `None` when the path begins with the bucket.
 ///
@@ -84,6 +83,22 @@ pub fn resign(
     now_ms: i64,
 ) -> Result<(), ResignError> {
     rename_headers(&mut parts.headers);
+    sign_again(parts, virtual_bucket, access_key_id, secret, now_ms)
+}
+
+/// Gives a verified request a signature in the header: the one in the URL leaves, `Date` is added where there is none, and
+/// `Authorization` is replaced.
+///
+/// # Errors
+///
+/// [`ResignError`]; the request is then not fit to be handed on.
+pub fn sign_again(
+    parts: &mut request::Parts,
+    virtual_bucket: Option<&str>,
+    access_key_id: &str,
+    secret: &str,
+    now_ms: i64,
+) -> Result<(), ResignError> {
     parts.uri = without_signature(&parts.uri).ok_or(ResignError::Uri)?;
     if !parts.headers.contains_key(DATE) && !parts.headers.contains_key("x-amz-date") {
         let date = HeaderValue::try_from(TimeFormat::Http.format(now_ms)).unwrap_or(HeaderValue::from_static(""));
@@ -154,6 +169,15 @@ impl<'a> AwsV2Signature<'a> {
                 Ok(Some(Self { access_key_id, signature, expires: Some(expires) }))
             }
             _ => Err(SignatureError::Malformed("AWSAccessKeyId, Expires and Signature have to be sent together")),
+        }
+    }
+
+    /// The same, borrowing nothing of the request.
+    pub fn into_owned(self) -> AwsV2Signature<'static> {
+        AwsV2Signature {
+            access_key_id: self.access_key_id.into_owned().into(),
+            signature: self.signature.into_owned().into(),
+            expires: self.expires.map(|expires| expires.into_owned().into()),
         }
     }
 
@@ -320,7 +344,8 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
     out.push_str(uri.path());
     let mut separator = '?';
     let kept = query.split('&').filter(|pair| {
-        split_pairs(pair.as_bytes()).all(|(name, _)| !matches!(name, b"AccessKeyId" | b"Expires" | b"Signature"))
+        split_pairs(pair.as_bytes())
+            .all(|(name, _)| !matches!(name, b"AccessKeyId" | b"AWSAccessKeyId" | b"Expires" | b"Signature"))
     });
     for pair in kept {
         out.push(separator);
