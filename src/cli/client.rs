@@ -23,7 +23,13 @@ pub struct Connection {
     #[arg(long, env = "OTARU_ACCESS_KEY_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
     access_key_secret: Option<String>,
     /// Folder of a server on this machine, whose credentials.json is used if no key is given
-    #[arg(long = "credentials", env = "OTARU_DATA", default_value = "otaru-data", value_name = "FOLDER", global = true)]
+    #[arg(
+        long = "credentials",
+        env = "OTARU_DATA",
+        default_value = "otaru-data",
+        value_name = "FOLDER",
+        global = true
+    )]
     credentials: PathBuf,
     /// PEM file with the authority that signed the server's certificate
     #[arg(long, env = "OTARU_CA", value_name = "FILE", global = true)]
@@ -63,8 +69,9 @@ impl Connection {
 fn stored_key(path: &Path) -> Result<(String, String), Failure> {
     let advice = "give --access-key-id and --access-key-secret (or OTARU_ACCESS_KEY_ID and OTARU_ACCESS_KEY_SECRET), or run \
         this beside the server's data folder";
-    let text = std::fs::read(path)
-        .map_err(|_| Failure::usage(format!("no access key was given, and {} cannot be read", path.display())).advise(advice))?;
+    let text = std::fs::read(path).map_err(|_| {
+        Failure::usage(format!("no access key was given, and {} cannot be read", path.display())).advise(advice)
+    })?;
     let stored: Value = serde_json::from_slice(&text)
         .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())).advise(advice))?;
     match (stored["access_key_id"].as_str(), stored["access_key_secret"].as_str()) {
@@ -106,8 +113,9 @@ impl Client {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
         request.send().await.map_err(|error| {
             let reason = innermost(&error);
-            Failure::new(Kind::Server, format!("{} cannot be reached: {reason}", self.server))
-                .advise("is the server running, and is --server (or OTARU_SERVER) its address? `otaru doctor` looks closer")
+            Failure::new(Kind::Server, format!("{} cannot be reached: {reason}", self.server)).advise(
+                "is the server running, and is --server (or OTARU_SERVER) its address? `otaru doctor` looks closer",
+            )
         })
     }
 
@@ -207,9 +215,13 @@ async fn refusal(response: Response) -> Failure {
     }
     let failure = Failure::new(kind, text);
     match status {
-        StatusCode::UNAUTHORIZED => failure.advise("check the access key; `otaru key list` with an administrator's key shows which there are"),
+        StatusCode::UNAUTHORIZED => {
+            failure.advise("check the access key; `otaru key list` with an administrator's key shows which there are")
+        }
         StatusCode::FORBIDDEN => failure.advise("use a key with a role that may: `otaru key create --role …`"),
-        StatusCode::INSUFFICIENT_STORAGE => failure.advise("make room on the server's disk, or delete packages nobody needs"),
+        StatusCode::INSUFFICIENT_STORAGE => {
+            failure.advise("make room on the server's disk, or delete packages nobody needs")
+        }
         _ => failure,
     }
 }

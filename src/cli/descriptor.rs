@@ -69,7 +69,9 @@ fn parse(text: &str) -> Result<Descriptor, String> {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(versions)) => versions
             .iter()
-            .map(|version| version.as_str().map(str::to_owned).ok_or("supportSourceVersionList must be a list of texts"))
+            .map(|version| {
+                version.as_str().map(str::to_owned).ok_or("supportSourceVersionList must be a list of texts")
+            })
             .collect::<Result<_, _>>()?,
         Some(Value::String(text)) => {
             text.split([',', ';']).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()

@@ -206,7 +206,8 @@ async fn download(client: &Client, id: &str, folder: &Path, as_json: bool) -> Re
 /// Fetches one file beside its place and moves it there once it is whole; answers with its SHA-256.
 async fn fetch(client: &Client, link: &Value, target: &Path, is_quiet: bool) -> Result<String, Failure> {
     let url = link["url"].as_str().unwrap_or_default();
-    let part = target.with_file_name(format!("{}.part", target.file_name().and_then(|it| it.to_str()).unwrap_or("file")));
+    let part =
+        target.with_file_name(format!("{}.part", target.file_name().and_then(|it| it.to_str()).unwrap_or("file")));
     let told = |error: std::io::Error| file(&part, &error);
     let mut response = client.fetch(url).await?;
     let mut out = tokio::fs::File::create(&part).await.map_err(told)?;

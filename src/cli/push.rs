@@ -31,9 +31,10 @@ pub struct Local {
 /// Reads a file once, to know what has to arrive.
 pub async fn look_at(path: &Path, is_quiet: bool) -> Result<Local, Failure> {
     let told = |error: std::io::Error| file(path, &error);
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-        Failure::usage(format!("{} has no name that can be sent", path.display()))
-    })?;
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| Failure::usage(format!("{} has no name that can be sent", path.display())))?;
     let mut opened = File::open(path).await.map_err(told)?;
     let size_bytes = opened.metadata().await.map_err(told)?.len();
     if size_bytes == 0 {

@@ -114,7 +114,7 @@ pub enum Module {
 
 /// An object of the members that are given.
 fn object(members: &[(&str, &Option<String>)]) -> Value {
-    let given = members.iter().filter_map(|(name, value)| Some(((*name).to_owned(), Value::from(value.clone()?))));
+    let given = members.iter().filter_map(|(name, value)| Some(((*name).to_owned(), Value::from((*value).clone()?))));
     Value::Object(given.collect::<Map<_, _>>())
 }
 

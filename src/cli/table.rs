@@ -13,7 +13,7 @@ pub fn records(records: &[Value], columns: &[Column], as_json: bool) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(|(heading, _)| heading.to_uppercase()));
     for record in records {
         table.add_row(columns.iter().map(|(_, member)| cell(member, &record[*member])));
@@ -28,7 +28,7 @@ pub fn record(record: &Value, as_json: bool) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (member, value) in record.as_object().into_iter().flatten() {
         if member != "files" && !value.is_null() {
             table.add_row([member.replace('_', " "), cell(member, value)]);
