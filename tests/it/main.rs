@@ -1,5 +1,6 @@
 //! Tests of the whole: a real `otaru serve`, spoken to over sockets, its state made only through its doors.
 
+mod aliyun;
 mod first_minute;
 mod golden;
 mod http;
