@@ -5,6 +5,7 @@ mod first_minute;
 mod golden;
 mod http;
 mod iotda;
+mod objects;
 mod oceanconnect;
 mod server;
 mod tidy;

@@ -361,6 +361,40 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
 mod tests {
     use super::*;
 
+    /// The examples of the signature's documents.
+    #[test]
+    fn published_signatures() {
+        const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let verify = |method: &str, path: &str, query: &str, headers: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let headers: HeaderMap = headers.iter().map(pair).collect();
+            let request = RequestHead { method, path, query, authority: None, headers: &headers };
+            let signature = AwsV2Signature::of(&request).unwrap().unwrap();
+            assert_eq!(signature.access_key_id, "AKIAIOSFODNN7EXAMPLE");
+            let at_ms = match signature.expires_at_ms().unwrap() {
+                Some(at_ms) => at_ms,
+                None => AwsV2Signature::signed_at_ms(&request).unwrap(),
+            };
+            (signature.verify(&request, Some("johnsmith"), SECRET).is_ok(), at_ms / 1000)
+        };
+        let get = [
+            ("date", "Tue, 27 Mar 2007 19:36:42 +0000"),
+            ("authorization", "AWS AKIAIOSFODNN7EXAMPLE:bWq2s1WEIj+Ydj0vQ697zp+IXMU="),
+        ];
+        assert_eq!(verify("GET", "/photos/puppy.jpg", "", &get), (true, 1_175_024_202));
+        assert_eq!(verify("GET", "/photos/kitten.jpg", "", &get), (false, 1_175_024_202));
+        let put = [
+            ("content-type", "image/jpeg"),
+            ("date", "Tue, 27 Mar 2007 21:15:45 +0000"),
+            ("authorization", "AWS AKIAIOSFODNN7EXAMPLE:MyyxeRY7whkBe+bq8fHCL/2kKUg="),
+        ];
+        assert_eq!(verify("PUT", "/photos/puppy.jpg", "", &put), (true, 1_175_030_145));
+        let link = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620";
+        assert_eq!(verify("GET", "/photos/puppy.jpg", link, &[]), (true, 1_175_139_620));
+    }
+
     #[test]
     fn sub_resources_are_written_in_their_order() {
         assert!(SUB_RESOURCES.is_sorted());
