@@ -39,7 +39,7 @@ fn a_team_publishes_a_firmware_from_the_command_line() {
     assert!(table.lines().next().is_some_and(|heading| heading.contains("CODE")), "{table}");
     assert!(table.contains("LAMP"), "{table}");
 
-    let bytes: Vec<u8> = (0..1_000_000u32).map(|number| (number * number >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..1_000_000u32).map(|number| (number.wrapping_mul(number) >> 7) as u8).collect();
     std::fs::write(server.folder.path().join("lamp-2.bin"), &bytes).unwrap();
     let push = ["package", "push", "lamp-2.bin", "--product", "LAMP", "--version", "2.0", "--json"];
     let package = json(run(&push));

@@ -31,6 +31,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use http::{HeaderValue, Uri, header};
 use otaru_core::app::App;
 use utoipa_axum::router::OpenApiRouter;
@@ -93,7 +94,8 @@ pub fn router(app: App, settings: Settings) -> Router {
         .layer(middleware::from_fn(number))
         .with_state(native);
     // A nested router does not answer for its prefix with a slash behind it.
-    Router::new().nest(PREFIX, door.clone()).route_service(&format!("{PREFIX}/"), door)
+    let bare = any(not_found).layer(middleware::from_fn(number));
+    Router::new().nest(PREFIX, door).route(&format!("{PREFIX}/"), bare)
 }
 
 /// Every route. The path of each stands with its handler, and here for who looks for one.
