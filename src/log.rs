@@ -6,10 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// The S3 service logs what it signs, and every refusal as an error of the server. The object door logs for itself.
+const NEVER: &str = "s3s=off";
+
 /// Begins to log. Without effect if the process logs already.
 pub fn begin(options: &Log) {
     // The level was checked when the configuration was read.
-    let filter = EnvFilter::builder().parse_lossy(&options.level);
+    let level = format!("{},{NEVER}", options.level);
+    let filter = EnvFilter::builder().parse_lossy(level);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let begun = match options.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),

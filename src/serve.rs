@@ -27,7 +27,7 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
     let signals = Signals::install()?;
     let tls = load_tls(config, &signals)?;
     let http = Door::open("http", config.http, None)?;
-    let objects = Door::open("objects", config.objects, None)?;
+    let objects = Door::open("objects", config.objects, None)?.with_lower_case_headers();
     let urls = config.base_urls(http.address(), objects.address());
     let mut http_doors = vec![http];
     let mut object_doors = vec![objects];
@@ -36,7 +36,8 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
             http_doors.push(Door::open("https", address, Some(Arc::clone(tls)))?);
         }
         if let Some(address) = config.objects_https {
-            object_doors.push(Door::open("objects_https", address, Some(Arc::clone(tls)))?);
+            let door = Door::open("objects_https", address, Some(Arc::clone(tls)))?;
+            object_doors.push(door.with_lower_case_headers());
         }
     }
 

@@ -38,6 +38,7 @@ pub struct Door {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
+    title_case: bool,
 }
 
 /// A door that could not be opened.
@@ -61,7 +62,13 @@ impl Door {
         let fail = |source| OpenError { name, address, source };
         let listener = Self::socket(address).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Self { name, listener, address, tls })
+        Ok(Self { name, listener, address, tls, title_case: true })
+    }
+
+    /// Writes header names in lower case: object clients take the end of a header's name, as it comes, for a name of the user's.
+    #[must_use]
+    pub fn with_lower_case_headers(self) -> Self {
+        Self { title_case: false, ..self }
     }
 
     fn socket(address: SocketAddr) -> io::Result<TcpListener> {
@@ -99,11 +106,12 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Door { name, listener, tls, .. } = door;
+    let Door { name, listener, tls, title_case, .. } = door;
     let all = u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(all as usize));
     let drain_timeout = limits.drain_timeout;
-    let shared = Arc::new(Shared { http: connection::http(&limits), service, limits, tls, drain: drain.clone() });
+    let shared =
+        Arc::new(Shared { http: connection::http(&limits, title_case), service, limits, tls, drain: drain.clone() });
 
     let mut draining = pin!(drain.cancelled());
     let mut next_warning = Instant::now();

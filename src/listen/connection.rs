@@ -41,12 +41,12 @@ pub(super) struct Shared<S> {
 }
 
 /// HTTP as this server speaks it.
-pub(super) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
+pub(super) fn http(limits: &Limits, title_case: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         // Device SDKs look for `Content-Length:` in exactly this spelling.
-        .title_case_headers(true)
+        .title_case_headers(title_case)
         .max_buf_size(limits.max_header_bytes.max(8192))
         // Hyper's own timer is set anew for every request; the connection's task keeps the time
         // instead.

@@ -6,6 +6,7 @@ use otaru_core::app::{FileSource, NewFile};
 
 use super::call::Call;
 use super::error::{Failure, code};
+use super::parameters::Member;
 use super::{FORM_PATH, Settings, packages};
 
 /// `SignMethod`: the digest that signatures are.
@@ -66,8 +67,6 @@ async fn single(call: &Call<'_>, url: &str, method: SignMethod) -> Result<NewFil
         declared_md5: None,
     })
 }
-
-type Member<'a> = (u32, BTreeMap<&'a str, &'a str>);
 
 async fn several(call: &Call<'_>, members: &[Member<'_>], method: SignMethod) -> Result<Vec<NewFile>, Failure> {
     call.check_count("MultiFiles", members.len())?;

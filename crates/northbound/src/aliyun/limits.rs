@@ -29,7 +29,7 @@ pub fn is_name_start(letter: char) -> bool {
 const PRODUCT_KEY: Rule = Text { min: 11, max: 11, set: Set::ALPHANUMERIC };
 const VERSION: Rule = Text { min: 1, max: 64, set: Set::VERSION };
 const MODULE: Rule = Text { min: 1, max: 64, set: Set::VERSION };
-const SIZE: Rule = Integer { min: 0, max: MAX_FILE_BYTES as i64 };
+const SIZE: Rule = Integer { min: 0, max: MAX_INTEGER };
 /// An MD5 has 32 digits, a SHA-256 64; the signature method says which one it has to be.
 const SIGN: Rule = Text { min: 32, max: 64, set: Set::HEX };
 const CURRENT_PAGE: Rule = Integer { min: 1, max: MAX_INTEGER };

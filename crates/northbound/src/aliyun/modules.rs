@@ -1,7 +1,7 @@
 //! Modules (contract §7). The model's `firmware` is called `default` here; every other name is the same.
 
-use otaru_core::app::{ModuleChange, ModuleQuery, NewModule, ProductRef};
-use otaru_model::{Id, Module, ModuleName, Page, Product};
+use otaru_core::app::{ModuleChange, ModuleQuery, NewModule, PackageQuery, ProductRef};
+use otaru_model::{Id, Kinds, Module, ModuleKind, ModuleName, Page, Product};
 
 use super::answer::{Record, Value};
 use super::call::Call;
@@ -78,10 +78,19 @@ pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success())
 }
 
-/// All modules of a product: the two that every product has, then its own, newest first.
+/// All modules of a product: what every product has, then its own, newest first. `software`, which other dialects know of
+/// every product, is listed where there are packages of it.
 pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
     let product = call.app.show_product(call.caller, &product(call)?).await?;
-    let mut rows = vec![built_in(&product, DEFAULT), built_in(&product, ModuleName::SOFTWARE)];
+    let mut rows = vec![built_in(&product, DEFAULT)];
+    let software = PackageQuery {
+        product: Some(ProductRef::Code(product.code.clone())),
+        kinds: Kinds::One(ModuleKind::Software),
+        ..PackageQuery::all(Page::first(0))
+    };
+    if call.app.list_packages(call.caller, software).await?.total > 0 {
+        rows.push(built_in(&product, ModuleName::SOFTWARE));
+    }
     let mut before = Id::MAX;
     loop {
         let query = ModuleQuery {

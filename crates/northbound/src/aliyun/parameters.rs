@@ -16,6 +16,9 @@ pub struct Parameters {
     problem: Option<String>,
 }
 
+/// A member of an array: its index, and its fields by name.
+pub type Member<'a> = (u32, BTreeMap<&'a str, &'a str>);
+
 impl Parameters {
     pub fn read(parts: &Parts, body: &[u8]) -> Parameters {
         let query = parts.uri.query().unwrap_or_default().as_bytes();
@@ -74,7 +77,7 @@ impl Parameters {
 
     /// The members of an array of objects, `Name.N.Field`, in the order of their indexes; gaps are closed. Each member comes
     /// with its index, by which messages speak of it.
-    pub fn objects(&self, name: &str) -> Result<Vec<(u32, BTreeMap<&str, &str>)>, Failure> {
+    pub fn objects(&self, name: &str) -> Result<Vec<Member<'_>>, Failure> {
         let mut members: BTreeMap<u32, BTreeMap<&str, &str>> = BTreeMap::new();
         for (full, value) in &self.pairs {
             let Some(rest) = full.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };

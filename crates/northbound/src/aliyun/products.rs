@@ -14,6 +14,8 @@ use super::shapes::Paging;
 /// What devices of this dialect speak, for the dialects that ask.
 const PROTOCOL: &str = "MQTT";
 const EDITION: &str = "iothub_senior";
+/// No door of this server registers devices so far, so no product has any.
+const DEVICE_COUNT: i64 = 0;
 const STEP: u32 = 500;
 /// The least number of characters that a name has in any script.
 const SHORT_NAME: usize = 4;
@@ -62,6 +64,7 @@ pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
         .with("ProductName", product.draft.name.as_str())
         .with_some("ProductSecret", secret(call.app, call.caller, &product)?)
         .with("NodeType", view.node_type())
+        .with("DeviceCount", DEVICE_COUNT)
         .with("GmtCreate", product.created_ms)
         .with_some("NetType", view.net_type())
         .with_some("DataFormat", view.integer("DataFormat"))
@@ -195,6 +198,7 @@ impl View<'_> {
             .with("AuthType", self.auth_type())
             .with("NodeType", self.node_type())
             .with_some("DataFormat", self.integer("DataFormat"))
+            .with("DeviceCount", DEVICE_COUNT)
             .with("GmtCreate", product.created_ms)
     }
 }

@@ -103,12 +103,13 @@ impl Shape<'_> {
         }
     }
 
-    /// One version has a place here. None at all is `null` in a list and an empty text in the details.
+    /// One version has a place here, so of several it is the first. None at all is `null` in a list and an empty text in the
+    /// details.
     fn source_version(&self) -> Value {
-        match (self.package.source_versions.as_slice(), self.details) {
-            ([one], _) => Value::from(one.as_str()),
-            (_, None) => Value::Null,
-            (_, Some(_)) => Value::from(""),
+        match (self.package.source_versions.first(), self.details) {
+            (Some(first), _) => Value::from(first.as_str()),
+            (None, None) => Value::Null,
+            (None, Some(_)) => Value::from(""),
         }
     }
 }

@@ -31,6 +31,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use http::{HeaderValue, Uri, header};
 use otaru_core::app::App;
 use utoipa_axum::router::OpenApiRouter;
@@ -92,7 +93,9 @@ pub fn router(app: App, settings: Settings) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(number))
         .with_state(native);
-    Router::new().nest(PREFIX, door)
+    // A nested router does not answer for its prefix with a slash behind it.
+    let bare = any(not_found).layer(middleware::from_fn(number));
+    Router::new().nest(PREFIX, door).route(&format!("{PREFIX}/"), bare)
 }
 
 /// Every route. The path of each stands with its handler, and here for who looks for one.
@@ -139,7 +142,8 @@ fn routes() -> OpenApiRouter<Native> {
 }
 
 async fn not_found(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {PREFIX}{}; {PREFIX}/openapi.json lists what there is", uri.path());
+    let path = uri.path().strip_prefix(PREFIX).unwrap_or(uri.path());
+    let detail = format!("there is nothing at {PREFIX}{path}; {PREFIX}/openapi.json lists what there is");
     Problem::new(Kind::NotFound, detail)
 }
 
@@ -152,6 +156,7 @@ async fn method_not_allowed(request: Request) -> Problem {
 async fn number(request: Request, next: Next) -> Response {
     let request_id = request_id(otaru_core::clock::random());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let speaks_tus = request.headers().contains_key(tus::TUS_RESUMABLE);
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         if let Some(internal) = &problem.internal {
@@ -170,6 +175,10 @@ async fn number(request: Request, next: Next) -> Response {
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
+    }
+    if speaks_tus {
+        let version = HeaderValue::from_static(tus::VERSION);
+        response.headers_mut().entry(tus::TUS_RESUMABLE).or_insert(version);
     }
     // What is told here belongs to who signed in, and changes.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -149,7 +149,7 @@ pub async fn list_modules(
     let others = native.app().list_modules(&caller, query).await?;
     let room = limit - shown_now;
     let is_last = shown + shown_now == 2 && others.items.len() <= room;
-    let last_id = others.items.iter().take(room).last().map(|module| module.id);
+    let last_id = others.items.iter().take(room).next_back().map(|module| module.id);
     items.extend(others.items.into_iter().take(room).map(ModuleView::from));
     let next_cursor = match (is_last, last_id) {
         (true, _) => None,

@@ -131,8 +131,8 @@ fn declared_sha256(headers: &HeaderMap) -> Result<Option<Sha256>, Problem> {
     for name in ["content-digest", "repr-digest", "digest"] {
         for value in headers.get_all(name) {
             let entries = value.to_str().unwrap_or_default().split(',');
-            let named = entries.filter_map(|entry| entry.trim().split_once('='));
-            for (_, digest) in named.filter(|(algorithm, _)| algorithm.eq_ignore_ascii_case("sha-256")) {
+            let mut named = entries.filter_map(|entry| entry.trim().split_once('='));
+            if let Some((_, digest)) = named.find(|(algorithm, _)| algorithm.eq_ignore_ascii_case("sha-256")) {
                 let bytes = STANDARD.decode(digest.trim().trim_matches(':')).ok();
                 let sha256 = bytes.and_then(|bytes| Sha256::try_from(bytes.as_slice()).ok());
                 let right = "must be like sha-256=:BASE64:, with the 32 bytes of a SHA-256";

@@ -1,15 +1,17 @@
 //! Answers on their way out: the request's id, the missing parts of an error's text, and the words of OBS.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use quick_xml::escape::escape;
 use s3s::{Body, S3Result};
 
 use super::auth::Dialect;
+use super::error::WRONG_SIGNATURE;
 
 const ERROR_END: &[u8] = b"</Error>";
+const MESSAGE_START: &[u8] = b"<Message>";
 
 /// What of a request its answer needs.
 pub struct Asked<'a> {
@@ -52,6 +54,9 @@ impl<'a> Asked<'a> {
         if response.status().is_client_error() || response.status().is_server_error() {
             self.complete_error(&mut response);
         }
+        if self.is_head && response.headers().contains_key(CONTENT_RANGE) && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         if dialect == Dialect::Obs {
             rename_headers(response.headers_mut());
             if self.speaks_of_regions {
@@ -79,16 +84,44 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// What was asked for and by which id it is found in the log.
+    /// Why, where the S3 service says only the code; what was asked for; and by which id it is found in the log.
     fn complete_error(&self, response: &mut Response<Body>) {
         let Some(text) = response.body().bytes() else { return };
         let Some(start) = text.strip_suffix(ERROR_END) else { return };
         let id = self.request_id;
+        let message = match has_message(start) {
+            true => String::new(),
+            false => format!("<Message>{}</Message>", escape(message_of(start))),
+        };
         let rest = format!(
-            "<Resource>{}</Resource><RequestId>{id}</RequestId><HostId>{id}</HostId></Error>",
+            "{message}<Resource>{}</Resource><RequestId>{id}</RequestId><HostId>{id}</HostId></Error>",
             escape(self.resource.as_str())
         );
         *response.body_mut() = Body::from(Bytes::from([start, rest.as_bytes()].concat()));
+    }
+}
+
+fn has_message(error: &[u8]) -> bool {
+    error.windows(MESSAGE_START.len()).any(|window| window == MESSAGE_START)
+}
+
+/// What the S3 service refuses without a word.
+fn message_of(error: &[u8]) -> &'static str {
+    let text = std::str::from_utf8(error).unwrap_or_default();
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    match code {
+        Some("SignatureDoesNotMatch") => WRONG_SIGNATURE,
+        Some("InvalidBucketName") => {
+            "A bucket's name is 3 to 63 lower-case letters, digits, `-` and `.`, begins and ends with a letter or digit, and is \
+             no IP address."
+        }
+        Some("KeyTooLongError") => "A key has at most 1,024 bytes of UTF-8.",
+        Some("InvalidURI") => "The path or the query is no escaped UTF-8.",
+        Some("MalformedXML") => "The body is not the XML that this operation wants.",
+        Some("MissingRequestBodyError") => "This operation wants a body of XML.",
+        Some("MissingContentLength") => "The request has to say how long its body is.",
+        Some("MethodNotAllowed") => "The method does not fit what the path names.",
+        _ => "The request cannot be carried out as it is.",
     }
 }
 

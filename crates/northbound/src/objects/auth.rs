@@ -5,7 +5,7 @@ use http::request::Parts;
 use otaru_core::app::{App, Credential};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-use crate::wire::aws_v2::{self, AwsV2Signature};
+use crate::wire::aws_v2::{self, AwsV2Signature, ResignError};
 use crate::wire::obs::ObsSignature;
 use crate::wire::time::is_within;
 use crate::wire::{RequestHead, SignatureError};
@@ -57,7 +57,7 @@ impl Check<'_> {
             return self.obs(parts, found.into_owned()).await;
         }
         if let Some(found) = AwsV2Signature::of(&head).map_err(|error| signature(&error))? {
-            return self.aws_v2(&head, &found).await;
+            return self.aws_v2(parts, found.into_owned()).await;
         }
         if let Some(found) = AwsV4Signature::of(&head).map_err(|error| signature(&error))? {
             return self.aws_v4(parts, found).await;
@@ -75,21 +75,31 @@ impl Check<'_> {
         let credential = self.credential(&head, &found.access_key_id).await?;
         let verdict = found.verify(&head, self.virtual_bucket, credential.secret.expose());
         verdict.map_err(|error| signature(&error))?;
-        let (key_id, secret) = (&found.access_key_id, credential.secret.expose());
-        aws_v2::resign(parts, self.virtual_bucket, key_id, secret, self.app.now_ms())
-            .map_err(|error| refusal(S3ErrorCode::InvalidArgument, format!("{error}.")))?;
+        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
+        aws_v2::resign(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
         Ok(credential)
     }
 
-    async fn aws_v2(&self, head: &RequestHead<'_>, found: &AwsV2Signature<'_>) -> S3Result<Credential> {
+    async fn aws_v2(&self, parts: &mut Parts, found: AwsV2Signature<'static>) -> S3Result<Credential> {
+        let head = &RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
             None => Good::Around(AwsV2Signature::signed_at_ms(head).map_err(|error| signature(&error))?),
         };
         self.in_time(&good)?;
         let credential = self.credential(head, &found.access_key_id).await?;
-        let verdict = found.verify(head, self.virtual_bucket, credential.secret.expose());
-        verdict.map_err(|error| signature(&error))?;
+        let verify = |head: &RequestHead<'_>| found.verify(head, self.virtual_bucket, credential.secret.expose());
+        if let Err(error) = verify(head) {
+            // Python's client sends `/bucket` and signs `/bucket/`, which is what it would be by host name.
+            let is_bucket = self.virtual_bucket.is_none() && head.path.len() > 1 && !head.path[1..].contains('/');
+            let path = format!("{}/", head.path);
+            if !is_bucket || verify(&RequestHead { path: &path, ..*head }).is_err() {
+                return Err(signature(&error));
+            }
+        }
+        // So the S3 service sees signatures in the header only, and never an end that it holds against the system's clock.
+        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
+        aws_v2::sign_again(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
         Ok(credential)
     }
 
@@ -140,6 +150,10 @@ impl Check<'_> {
         };
         found.map_err(|error| signing_in(error, self.request_id))
     }
+}
+
+fn unfit(error: ResignError) -> S3Error {
+    refusal(S3ErrorCode::InvalidArgument, format!("{error}."))
 }
 
 /// A request signed twice could be checked by one signature and carried out by what the other covers.

@@ -1,14 +1,18 @@
 //! Bodies on their way in: what steers an operation is small and read whole, an object is a stream.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::body::Body as AnyBody;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use md5::{Digest, Md5};
+use s3s::stream::{ByteStream, DynByteStream, RemainingLength};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result};
 
 use crate::wire::body::{BodyError, collect};
@@ -59,7 +63,12 @@ pub async fn take(parts: &mut Parts, virtual_bucket: Option<&str>, dialect: Dial
     if is_object(parts, virtual_bucket) {
         return Ok(match payload {
             Payload::Plain => {
-                Body::http_body_unsync(AnyBody::from_stream(body.into_data_stream().map_err(|_| StreamError::Broken)))
+                let body = AnyBody::from_stream(body.into_data_stream().map_err(|_| StreamError::Broken));
+                let body = Body::http_body_unsync(body);
+                match parts.headers.contains_key(CONTENT_LENGTH) {
+                    true => body,
+                    false => Body::from(Box::pin(Lengthless(body)) as DynByteStream),
+                }
             }
             Payload::Chunked { are_signed } => Body::http_body_unsync(reframed(body, Frames::new(are_signed))),
         });
@@ -83,6 +92,24 @@ pub async fn take(parts: &mut Parts, virtual_bucket: Option<&str>, dialect: Dial
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
     Ok(Body::from(bytes))
+}
+
+/// A body that does not say how long it is. The S3 service refuses one under signature version 4, as AWS does; OBS takes
+/// it, and its clients send it. Where its hash was signed, the length has to be known all the same.
+struct Lengthless(Body);
+
+impl Stream for Lengthless {
+    type Item = Result<Bytes, s3s::StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0).poll_next(context)
+    }
+}
+
+impl ByteStream for Lengthless {
+    fn remaining_length(&self) -> RemainingLength {
+        RemainingLength::new_exact(usize::MAX)
+    }
 }
 
 /// A bucket is created in a `Location` by OBS and in a `LocationConstraint` by S3.

@@ -1,6 +1,7 @@
 //! Digests that the client declares: in headers before the body, or in trailers behind it.
 
 use http::HeaderMap;
+use md5::{Digest, Md5 as Md5Hasher};
 use otaru_model::Md5;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::Checksum;
@@ -19,7 +20,9 @@ pub const ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha2
 /// What the bytes of an object or a part have to be.
 #[derive(Default)]
 pub struct Declared {
+    /// The app compares it as well, but only when the bytes are a blob already.
     pub md5: Option<Md5>,
+    md5_hasher: Option<Md5Hasher>,
     /// Algorithm and digest in Base64; `None` where it comes as a trailer.
     checksums: Vec<(&'static str, Option<String>)>,
     trailers: Option<TrailingHeaders>,
@@ -49,15 +52,29 @@ impl Declared {
             sha256: has("sha256").then(Default::default),
         };
         let md5 = md5_in(headers)?.map(Md5);
-        Ok(Declared { md5, checksums, trailers: request.trailing_headers.clone(), hasher })
+        Ok(Declared {
+            md5,
+            md5_hasher: md5.map(|_| Md5Hasher::new()),
+            checksums,
+            trailers: request.trailing_headers.clone(),
+            hasher,
+        })
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
+        if let Some(hasher) = &mut self.md5_hasher {
+            hasher.update(bytes);
+        }
     }
 
     /// Compares what came with what was declared, when all bytes are there. Answers the checksums.
     pub fn check(self) -> S3Result<Checksums> {
+        if let (Some(declared), Some(hasher)) = (self.md5, self.md5_hasher)
+            && <[u8; 16]>::from(hasher.finalize()) != declared.0
+        {
+            return Err(refusal(S3ErrorCode::BadDigest, "The body has another MD5 than Content-MD5 declares."));
+        }
         let ours = self.hasher.finalize();
         let mut checked = Checksums::new();
         for (algorithm, declared) in self.checksums {

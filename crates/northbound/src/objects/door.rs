@@ -61,10 +61,11 @@ impl Door {
         bucket: Option<String>,
         dialect: Dialect,
     ) -> S3Result<Response<Body>> {
+        scope::check_operation(&parts)?;
         let check = Check { app: &self.app, settings: &self.settings, virtual_bucket: bucket.as_deref(), request_id };
         let credential = check.signer(&mut parts).await?;
         let caller = credential.caller;
-        scope::check(&parts, &caller)?;
+        scope::check_headers(&parts, &caller)?;
         let body = bodies::take(&mut parts, bucket.as_deref(), dialect, body).await?;
 
         let known_key =

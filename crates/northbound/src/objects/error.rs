@@ -7,6 +7,10 @@ use http::StatusCode;
 
 use crate::wire::SignatureError;
 
+/// What helps with a wrong signature.
+pub const WRONG_SIGNATURE: &str = "The signature is not the one that this key's secret gives for this request. Check the \
+                                   secret, and that nothing on the way changes the path, the query or a signed header.";
+
 /// A refusal with its text.
 pub fn refusal(code: S3ErrorCode, message: impl Into<String>) -> S3Error {
     S3Error::with_message(code, message.into())
@@ -116,9 +120,5 @@ pub fn signature(error: &SignatureError) -> S3Error {
 }
 
 fn wrong_signature() -> S3Error {
-    refusal(
-        S3ErrorCode::SignatureDoesNotMatch,
-        "The signature is not the one that this key's secret gives for this request. Check the secret, and that nothing \
-         on the way changes the path, the query or a signed header.",
-    )
+    refusal(S3ErrorCode::SignatureDoesNotMatch, WRONG_SIGNATURE)
 }

@@ -1,7 +1,7 @@
 //! Objects on their way out: what is said of them, and their bytes, whole or a range.
 
 use axum::body::Body as AnyBody;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use otaru_model::Object;
 use s3s::dto::*;
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
@@ -115,8 +115,7 @@ pub async fn head(api: &Api, request: S3Request<HeadObjectInput>) -> S3Result<S3
     let kept = Kept::of(&object);
     let wants_checksums = input.checksum_mode.is_some() && span.content_range.is_none();
     let sum = |algorithm: &str| if wants_checksums { digests::text(&kept.checksums, algorithm) } else { None };
-    let status = if span.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let output = HeadObjectOutput {
+    Ok(S3Response::new(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: kept.cache_control,
         checksum_crc32: sum("crc32"),
@@ -135,6 +134,5 @@ pub async fn head(api: &Api, request: S3Request<HeadObjectInput>) -> S3Result<S3
         last_modified: Some(timestamp(object.modified_ms)),
         metadata: kept.metadata,
         ..Default::default()
-    };
-    Ok(S3Response::with_status(output, status))
+    }))
 }

@@ -90,8 +90,7 @@ const PROMISES: &[(&str, &str)] = &[
 ];
 
 /// Checks a request whose headers are those of S3.
-pub fn check(parts: &Parts, caller: &Caller) -> S3Result<()> {
-    check_parameters(parts)?;
+pub fn check_headers(parts: &Parts, caller: &Caller) -> S3Result<()> {
     for name in parts.headers.keys() {
         let promise = PROMISES.iter().find(|(start, _)| name.as_str().starts_with(start));
         if let Some((_, what)) = promise {
@@ -117,7 +116,8 @@ pub fn check(parts: &Parts, caller: &Caller) -> S3Result<()> {
     Ok(())
 }
 
-fn check_parameters(parts: &Parts) -> S3Result<()> {
+/// Checks which operation is asked for. Before the signature, because a client of OBS signs parameters that only OBS has.
+pub fn check_operation(parts: &Parts) -> S3Result<()> {
     let query = parts.uri.query().unwrap_or_default();
     for (name, _) in form_urlencoded::parse(query.as_bytes()) {
         if NOT_OFFERED.binary_search(&name.to_ascii_lowercase().as_str()).is_ok() {

@@ -67,9 +67,8 @@ pub enum ResignError {
     Uri,
 }
 
-/// Turns a verified OBS request into the S3 request that it means and signs it: `x-obs-` headers become `x-amz-` headers,
-/// `x-amz-` headers that were there before are dropped, the signature leaves the URL, `Date` is added where there is none,
-/// and `Authorization` is replaced.
+/// Turns a verified OBS request into the S3 request that it means: `x-obs-` headers become `x-amz-` headers, and `x-amz-`
+/// headers that were there before are dropped; then signs it as [`sign_again`] does.
 ///
 /// `virtual_bucket` is the bucket that the host name stands for; `None` when the path begins with the bucket.
 ///
@@ -84,6 +83,22 @@ pub fn resign(
     now_ms: i64,
 ) -> Result<(), ResignError> {
     rename_headers(&mut parts.headers);
+    sign_again(parts, virtual_bucket, access_key_id, secret, now_ms)
+}
+
+/// Gives a verified request a signature in the header: the one in the URL leaves, `Date` is added where there is none, and
+/// `Authorization` is replaced.
+///
+/// # Errors
+///
+/// [`ResignError`]; the request is then not fit to be handed on.
+pub fn sign_again(
+    parts: &mut request::Parts,
+    virtual_bucket: Option<&str>,
+    access_key_id: &str,
+    secret: &str,
+    now_ms: i64,
+) -> Result<(), ResignError> {
     parts.uri = without_signature(&parts.uri).ok_or(ResignError::Uri)?;
     if !parts.headers.contains_key(DATE) && !parts.headers.contains_key("x-amz-date") {
         let date = HeaderValue::try_from(TimeFormat::Http.format(now_ms)).unwrap_or(HeaderValue::from_static(""));
@@ -154,6 +169,15 @@ impl<'a> AwsV2Signature<'a> {
                 Ok(Some(Self { access_key_id, signature, expires: Some(expires) }))
             }
             _ => Err(SignatureError::Malformed("AWSAccessKeyId, Expires and Signature have to be sent together")),
+        }
+    }
+
+    /// The same, borrowing nothing of the request.
+    pub fn into_owned(self) -> AwsV2Signature<'static> {
+        AwsV2Signature {
+            access_key_id: self.access_key_id.into_owned().into(),
+            signature: self.signature.into_owned().into(),
+            expires: self.expires.map(|expires| expires.into_owned().into()),
         }
     }
 
@@ -320,7 +344,8 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
     out.push_str(uri.path());
     let mut separator = '?';
     let kept = query.split('&').filter(|pair| {
-        split_pairs(pair.as_bytes()).all(|(name, _)| !matches!(name, b"AccessKeyId" | b"Expires" | b"Signature"))
+        split_pairs(pair.as_bytes())
+            .all(|(name, _)| !matches!(name, b"AccessKeyId" | b"AWSAccessKeyId" | b"Expires" | b"Signature"))
     });
     for pair in kept {
         out.push(separator);
@@ -335,6 +360,40 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The examples of the signature's documents.
+    #[test]
+    fn published_signatures() {
+        const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let verify = |method: &str, path: &str, query: &str, headers: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let headers: HeaderMap = headers.iter().map(pair).collect();
+            let request = RequestHead { method, path, query, authority: None, headers: &headers };
+            let signature = AwsV2Signature::of(&request).unwrap().unwrap();
+            assert_eq!(signature.access_key_id, "AKIAIOSFODNN7EXAMPLE");
+            let at_ms = match signature.expires_at_ms().unwrap() {
+                Some(at_ms) => at_ms,
+                None => AwsV2Signature::signed_at_ms(&request).unwrap(),
+            };
+            (signature.verify(&request, Some("johnsmith"), SECRET).is_ok(), at_ms / 1000)
+        };
+        let get = [
+            ("date", "Tue, 27 Mar 2007 19:36:42 +0000"),
+            ("authorization", "AWS AKIAIOSFODNN7EXAMPLE:bWq2s1WEIj+Ydj0vQ697zp+IXMU="),
+        ];
+        assert_eq!(verify("GET", "/photos/puppy.jpg", "", &get), (true, 1_175_024_202));
+        assert_eq!(verify("GET", "/photos/kitten.jpg", "", &get), (false, 1_175_024_202));
+        let put = [
+            ("content-type", "image/jpeg"),
+            ("date", "Tue, 27 Mar 2007 21:15:45 +0000"),
+            ("authorization", "AWS AKIAIOSFODNN7EXAMPLE:MyyxeRY7whkBe+bq8fHCL/2kKUg="),
+        ];
+        assert_eq!(verify("PUT", "/photos/puppy.jpg", "", &put), (true, 1_175_030_145));
+        let link = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620";
+        assert_eq!(verify("GET", "/photos/puppy.jpg", link, &[]), (true, 1_175_139_620));
+    }
 
     #[test]
     fn sub_resources_are_written_in_their_order() {

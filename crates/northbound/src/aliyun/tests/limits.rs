@@ -269,7 +269,7 @@ fn the_table_says_what_the_contract_says() {
     assert_eq!(number("ListOTAFirmware.PageSize"), (1, 100));
     assert_eq!(number("QueryProductList.PageSize"), (1, 200));
     assert_eq!(number("ListOTAFirmware.CurrentPage"), (1, 2_147_483_647));
-    assert_eq!(number("CreateOTAFirmware.FirmwareSize"), (0, 1_048_576_000));
+    assert_eq!(number("CreateOTAFirmware.FirmwareSize"), (0, 2_147_483_647));
 }
 
 /// Empty values are those that were not sent.

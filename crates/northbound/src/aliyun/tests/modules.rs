@@ -15,13 +15,13 @@ async fn names(bench: &Bench, key: &str) -> Vec<String> {
 async fn modules_are_made_changed_listed_and_deleted() {
     let bench = Bench::new().await;
     let key = bench.product("meter").await;
-    assert_eq!(names(&bench, &key).await, ["default", "software"]);
+    assert_eq!(names(&bench, &key).await, ["default"]);
     bench.clock.advance(1_500);
     let new = [("ProductKey", &*key), ("ModuleName", "MCU"), ("AliasName", "单片机"), ("Desc", "")];
     let made = bench.call("CreateOTAModule", &new).await;
     assert_eq!(made.success().as_object().unwrap().len(), 2);
     bench.call("CreateOTAModule", &[("ProductKey", &key), ("ModuleName", "wifi")]).await.success();
-    assert_eq!(names(&bench, &key).await, ["default", "software", "wifi", "MCU"]);
+    assert_eq!(names(&bench, &key).await, ["default", "wifi", "MCU"]);
 
     bench.clock.advance(1_000);
     let change = [("ProductKey", &*key), ("ModuleName", "mcu"), ("Desc", "a <chip>")];
@@ -30,7 +30,6 @@ async fn modules_are_made_changed_listed_and_deleted() {
     let utc = |text: &str| Value::from(format!("2026-11-21T09:24:{text}Z"));
     let expected = json!([
         {"ProductKey": key, "ModuleName": "default", "GmtCreate": utc("14.000"), "GmtModified": utc("14.000")},
-        {"ProductKey": key, "ModuleName": "software", "GmtCreate": utc("14.000"), "GmtModified": utc("14.000")},
         {"ProductKey": key, "ModuleName": "wifi", "GmtCreate": utc("15.500"), "GmtModified": utc("15.500")},
         {"ProductKey": key, "ModuleName": "MCU", "AliasName": "单片机", "Desc": "a <chip>", "GmtCreate": utc("15.500"), "GmtModified": utc("16.500")},
     ]);
@@ -40,7 +39,7 @@ async fn modules_are_made_changed_listed_and_deleted() {
     assert!(xml.contains("<Desc>a &lt;chip&gt;</Desc>"), "{xml}");
 
     bench.call("DeleteOTAModule", &[("ProductKey", &key), ("ModuleName", "Wifi")]).await.success();
-    assert_eq!(names(&bench, &key).await, ["default", "software", "MCU"]);
+    assert_eq!(names(&bench, &key).await, ["default", "MCU"]);
 }
 
 #[tokio::test]
@@ -102,7 +101,7 @@ async fn modules_of_other_doors_are_listed_too() {
         bench.app.create_module(&bench.admin, new).await.unwrap();
     }
     let names = names(&bench, &key).await;
-    assert_eq!(names.len(), 2 + 102);
+    assert_eq!(names.len(), 1 + 102);
     assert_eq!(names.iter().filter(|name| *name == "default").count(), 1);
-    assert_eq!((names[2].as_str(), names.last().unwrap().as_str()), ("m204", "m2"));
+    assert_eq!((names[1].as_str(), names.last().unwrap().as_str()), ("m204", "m2"));
 }

@@ -419,11 +419,14 @@ async fn packages_of_other_doors_are_shown_as_far_as_there_are_words() {
         new.files[0].declared_sign = Some(SHA256.to_owned());
     })
     .await;
+    let modules = bench.call("ListOTAModuleByProduct", &[("ProductKey", &key)]).await.success();
+    let modules = modules["Data"].as_array().unwrap().iter().map(|row| row["ModuleName"].as_str().unwrap());
+    assert_eq!(modules.collect::<Vec<_>>(), ["default", "software"]);
     let info = bench.query_firmware(&id).await;
     assert_eq!(info["DestVersion"], long);
     let name: String = format!("software-{long}").chars().take(40).collect();
     assert_eq!((&info["FirmwareName"], &info["ModuleName"]), (&json!(name), &json!("software")));
-    assert_eq!(info["SrcVersion"], "", "there is a word for one version only");
+    assert_eq!(info["SrcVersion"], "1", "there is a place for one version only");
     assert_eq!((&info["SignMethod"], &info["FirmwareSign"]), (&json!("SHA256"), &json!(SHA256)));
     assert_eq!(info["Status"], -1);
 

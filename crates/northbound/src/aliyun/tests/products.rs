@@ -36,7 +36,7 @@ async fn a_product_comes_back_as_it_was_made() {
 
     let found = bench.call("QueryProduct", &[("ProductKey", key.as_str().unwrap())]).await.success();
     let expected = json!({
-        "ProductKey": key, "ProductName": "电表 4", "ProductSecret": secret, "NodeType": 1, "GmtCreate": START_MS,
+        "ProductKey": key, "ProductName": "电表 4", "ProductSecret": secret, "NodeType": 1, "DeviceCount": 0, "GmtCreate": START_MS,
         "NetType": 6, "DataFormat": 0, "Owner": true, "Id2": false, "AuthType": "secret", "Description": "a meter",
         "CategoryKey": "Lighting", "ProtocolType": "modbus", "AliyunCommodityCode": "iothub",
     });
