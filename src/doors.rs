@@ -69,6 +69,8 @@ fn iotda_settings(config: &Config) -> iotda::Settings {
         signature_window_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         token_lifetime_ms: milliseconds(config.iotda.token_lifetime_s),
         max_object_bytes: config.iotda.package_limit_bytes,
+        calls_per_minute: config.iotda.calls_per_minute,
+        projects: config.iotda.projects.iter().map(|project| (project.id.clone(), project.tenant.clone())).collect(),
         ..iotda::Settings::default()
     }
 }

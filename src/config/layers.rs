@@ -22,7 +22,7 @@ const DEFAULT_FILE: &str = "otaru.toml";
 
 /// Options that are tables with free names: `[regions.<name>] url = …` and `[aliyun.qps] <name> =
 /// …`.
-const TABLES: [(&str, Option<&str>); 2] = [("regions", Some("url")), ("aliyun-qps", None)];
+const TABLES: [(&str, Option<&str>); 3] = [("regions", Some("url")), ("aliyun-qps", None), ("iotda-projects", None)];
 
 /// Only the environment may set these.
 const SECRETS: [&str; 3] = ["master-key", "access-key-id", "access-key-secret"];

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum, value_parser};
 
-use super::values::{Rate, Region, WebAddress, address, log_filter, one_of_schemes};
+use super::values::{Project, Rate, Region, WebAddress, address, log_filter, one_of_schemes};
 use crate::listen::tls::ClientAuth;
 
 const GIB: u64 = 1 << 30;
@@ -181,10 +181,6 @@ pub struct Signatures {
     /// How far a request's time may be from ours
     #[arg(id = "signatures-clock-skew-s", long, value_name = "SECONDS", default_value_t = 900, value_parser = seconds())]
     pub clock_skew_s: u64,
-
-    /// How long a nonce is remembered; at least twice the clock skew
-    #[arg(id = "signatures-nonce-window-s", long, value_name = "SECONDS", default_value_t = 1800, value_parser = seconds())]
-    pub nonce_window_s: u64,
 }
 
 /// Links that are handed out.
@@ -231,6 +227,14 @@ pub struct Iotda {
     /// How long a token is good
     #[arg(id = "iotda-token-lifetime-s", long, value_name = "SECONDS", default_value_t = DAY_S, value_parser = seconds())]
     pub token_lifetime_s: u64,
+
+    /// Calls of one access key in any 60 seconds; 0 for any number
+    #[arg(id = "iotda-calls-per-minute", long, value_name = "N", default_value_t = 0)]
+    pub calls_per_minute: u32,
+
+    /// Project ids that clients brought from the cloud, and the names of the tenants that they are here
+    #[arg(id = "iotda-projects", long, value_name = "ID=TENANT", value_delimiter = ',')]
+    pub projects: Vec<Project>,
 }
 
 /// Huawei northbound v1.5 (OceanConnect) door.
