@@ -43,7 +43,7 @@ pub use downloads::{Download, Link};
 pub use error::{Error, Noun};
 pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
-pub use object_parts::CompletedPart;
+pub use object_parts::{CompletedPart, Composed};
 pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
 pub use packages::{
     Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::error::gone;
 use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_large};
 use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
-use crate::blobs::StageId;
+use crate::blobs::{BlobReader, Finished, StageId};
 use crate::store::{self, Tx};
 
 /// A part as the client lists it when it asks for the whole.
@@ -51,6 +51,40 @@ impl Writing {
                 Err(error)
             }
         }
+    }
+}
+
+/// Parts whose bytes were put together. Dropped before it is finished, it leaves the upload as it was.
+pub struct Composed {
+    app: App,
+    caller: Caller,
+    upload: ObjectUpload,
+    parts: Vec<(ObjectPart, String)>,
+    finished: Finished,
+    etag: String,
+}
+
+impl Composed {
+    /// The bytes, for a look at them before they are an object.
+    pub async fn bytes(&self) -> Result<BlobReader, Error> {
+        Ok(self.app.inner.blobs.open_blob(&self.finished.digest).await?)
+    }
+
+    /// Makes the bytes an object; the parts go.
+    pub async fn finish(self, expected: Expected) -> Result<Object, Error> {
+        let Composed { app, caller, upload, parts, finished, etag } = self;
+        let new = NewObject {
+            bucket: upload.bucket,
+            key: upload.key,
+            content_type: upload.content_type,
+            extra: upload.extra,
+            md5: None,
+            sha256: None,
+            expected,
+        };
+        let object = app.record_object(&caller, new, finished, etag).await?;
+        app.end_object_upload(&upload.id, parts).await?;
+        Ok(object)
     }
 }
 
@@ -115,14 +149,24 @@ impl App {
         .await
     }
 
-    /// Puts the listed parts together. The bytes are hashed off the runtime; the parts go when the object is there.
+    /// Puts the listed parts together, in the place of any other object of that key.
     pub async fn complete_object_upload(
         &self,
         caller: &Caller,
         id: &Id,
         listed: Vec<CompletedPart>,
-        expected: Expected,
     ) -> Result<Object, Error> {
+        self.compose_object_upload(caller, id, listed).await?.finish(Expected::Anything).await
+    }
+
+    /// Puts the bytes of the listed parts together, hashed off the runtime. Nothing is an object and no part goes before
+    /// [`Composed::finish`].
+    pub async fn compose_object_upload(
+        &self,
+        caller: &Caller,
+        id: &Id,
+        listed: Vec<CompletedPart>,
+    ) -> Result<Composed, Error> {
         caller.require(Right::Publish)?;
         let (tenant, upload_id) = (caller.tenant, *id);
         let (upload, parts) = self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await })).await?;
@@ -130,18 +174,7 @@ impl App {
         let etag = etag_of(&chosen);
         let stages = chosen.iter().map(|(_, stage)| StageId::new(stage)).collect::<Result<Vec<_>, _>>()?;
         let finished = self.inner.blobs.compose(&stages, MAX_OBJECT_BYTES).await.map_err(too_large)?;
-        let new = NewObject {
-            bucket: upload.bucket,
-            key: upload.key,
-            content_type: upload.content_type,
-            extra: upload.extra,
-            md5: None,
-            sha256: None,
-            expected,
-        };
-        let object = self.record_object(caller, new, finished, etag).await?;
-        self.end_object_upload(&upload_id, parts).await?;
-        Ok(object)
+        Ok(Composed { app: self.clone(), caller: caller.clone(), upload, parts, finished, etag })
     }
 
     pub async fn abort_object_upload(&self, caller: &Caller, id: &Id) -> Result<(), Error> {

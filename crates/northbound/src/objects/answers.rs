@@ -1,7 +1,7 @@
 //! Answers on their way out: the request's id, the missing parts of an error's text, and the words of OBS.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use quick_xml::escape::escape;
@@ -12,6 +12,9 @@ use super::error::WRONG_SIGNATURE;
 
 const ERROR_END: &[u8] = b"</Error>";
 const MESSAGE_START: &[u8] = b"<Message>";
+const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
+const S3_NAMES: &str = r#"xmlns="http://s3.amazonaws.com/doc/2006-03-01/""#;
+const OBS_NAMES: &str = r#"xmlns="http://obs.myhwclouds.com/doc/2015-06-30/""#;
 
 /// What of a request its answer needs.
 pub struct Asked<'a> {
@@ -21,6 +24,8 @@ pub struct Asked<'a> {
     is_head: bool,
     /// Whether buckets or their location are asked for, whose answers OBS spells differently.
     speaks_of_regions: bool,
+    /// Whether one of the OBS SDKs asks, which in path style sign as clients of AWS do.
+    is_obs_sdk: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -33,6 +38,7 @@ impl<'a> Asked<'a> {
             resource: parts.uri.path().to_owned(),
             is_head: parts.method == Method::HEAD,
             speaks_of_regions: parts.method == Method::GET && (asks_location || asks_buckets),
+            is_obs_sdk: parts.headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"obs-sdk-")),
         }
     }
 
@@ -59,9 +65,9 @@ impl<'a> Asked<'a> {
         }
         if dialect == Dialect::Obs {
             rename_headers(response.headers_mut());
-            if self.speaks_of_regions {
-                rename_regions(&mut response);
-            }
+        }
+        if self.speaks_of_regions && (dialect == Dialect::Obs || self.is_obs_sdk) {
+            rename_regions(&mut response, dialect);
         }
         // Neither has a body, and the length of the one that was left out would be taken for the object's.
         if response.status() == StatusCode::NOT_MODIFIED || (self.is_head && !response.status().is_success()) {
@@ -139,10 +145,25 @@ fn rename_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// OBS calls the region of a bucket its location, and answers it as the root element's own text.
-fn rename_regions(response: &mut Response<Body>) {
+/// OBS calls the region of a bucket its location. Asked for it alone, it answers it as the root element's own text or, to a
+/// client that signs as those of AWS do, inside what such a client creates buckets with.
+fn rename_regions(response: &mut Response<Body>, dialect: Dialect) {
     let Some(text) = response.body().bytes() else { return };
     let Ok(text) = std::str::from_utf8(&text) else { return };
-    let renamed = text.replace("LocationConstraint", "Location").replace("BucketRegion", "Location");
+    let renamed = match (region_in(text), dialect) {
+        (Some(region), Dialect::Obs) => format!("{DECLARATION}<Location {OBS_NAMES}>{region}</Location>"),
+        (Some(region), Dialect::S3) => format!(
+            "{DECLARATION}<CreateBucketConfiguration {S3_NAMES}><LocationConstraint>{region}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        ),
+        (None, _) => text.replace("BucketRegion", "Location"),
+    };
     *response.body_mut() = Body::from(Bytes::from(renamed));
+}
+
+/// The region in S3's answer for one bucket, still escaped.
+fn region_in(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<LocationConstraint")?;
+    let (_, rest) = rest.split_once('>')?;
+    rest.split_once("</LocationConstraint>").map(|(region, _)| region)
 }

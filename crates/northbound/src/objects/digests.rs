@@ -32,25 +32,12 @@ pub struct Declared {
 impl Declared {
     pub fn of<T>(request: &S3Request<T>) -> S3Result<Declared> {
         let headers = &request.headers;
-        let mut checksums = Vec::new();
-        for (name, value) in headers {
-            let Some(algorithm) = name.as_str().strip_prefix(PREFIX) else { continue };
-            if !NO_CHECKSUMS.contains(&algorithm) {
-                let value = value.to_str().map_err(|_| not_known(name.as_str()))?;
-                checksums.push((known(algorithm)?, Some(value.to_owned())));
-            }
-        }
+        let in_headers = declared_in(headers)?.into_iter();
+        let mut checksums: Vec<_> = in_headers.map(|(algorithm, digest)| (algorithm, Some(digest))).collect();
         for algorithm in in_trailers(headers)? {
             checksums.push((known(&algorithm)?, None));
         }
-        let has = |name: &str| checksums.iter().any(|(algorithm, _)| *algorithm == name);
-        let hasher = ChecksumHasher {
-            crc32: has("crc32").then(Default::default),
-            crc32c: has("crc32c").then(Default::default),
-            crc64nvme: has("crc64nvme").then(Default::default),
-            sha1: has("sha1").then(Default::default),
-            sha256: has("sha256").then(Default::default),
-        };
+        let hasher = hasher_for(&checksums.iter().map(|(algorithm, _)| *algorithm).collect::<Vec<_>>());
         let md5 = md5_in(headers)?.map(Md5);
         Ok(Declared {
             md5,
@@ -93,6 +80,30 @@ impl Declared {
     }
 }
 
+/// The checksums in headers: algorithm and digest in Base64.
+pub fn declared_in(headers: &HeaderMap) -> S3Result<Vec<(&'static str, String)>> {
+    let mut checksums = Vec::new();
+    for (name, value) in headers {
+        let Some(algorithm) = name.as_str().strip_prefix(PREFIX) else { continue };
+        if !NO_CHECKSUMS.contains(&algorithm) {
+            let value = value.to_str().map_err(|_| not_known(name.as_str()))?;
+            checksums.push((known(algorithm)?, value.to_owned()));
+        }
+    }
+    Ok(checksums)
+}
+
+pub fn hasher_for(algorithms: &[&str]) -> ChecksumHasher {
+    let has = |name: &str| algorithms.contains(&name);
+    ChecksumHasher {
+        crc32: has("crc32").then(Default::default),
+        crc32c: has("crc32c").then(Default::default),
+        crc64nvme: has("crc64nvme").then(Default::default),
+        sha1: has("sha1").then(Default::default),
+        sha256: has("sha256").then(Default::default),
+    }
+}
+
 /// The algorithms whose digests were announced to follow the body.
 fn in_trailers(headers: &HeaderMap) -> S3Result<Vec<String>> {
     let mut algorithms = Vec::new();
@@ -124,7 +135,8 @@ fn not_known(name: &str) -> s3s::S3Error {
     refusal(S3ErrorCode::InvalidRequest, format!("`{name}` is not understood; the checksums known here are {known}."))
 }
 
-fn of_algorithm(checksum: &Checksum, algorithm: &str) -> Option<String> {
+/// The digest of one algorithm, in Base64.
+pub fn of_algorithm(checksum: &Checksum, algorithm: &str) -> Option<String> {
     match algorithm {
         "crc32" => checksum.checksum_crc32.clone(),
         "crc32c" => checksum.checksum_crc32c.clone(),

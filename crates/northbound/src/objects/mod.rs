@@ -11,7 +11,7 @@
 //! | `auth`, `v4` | whose signature it is, and whether it is right and in time |
 //! | `bodies`, `chunks` | the body on its way in: small ones whole, objects as streams |
 //! | `api` | the operations offered, one line each; `buckets`, `listing`, `reading`, `writing`, `copying`, `parts`, `uploads` have them |
-//! | `stored`, `digests`, `conditions` | headers that are kept, digests that were declared, preconditions |
+//! | `stored`, `digests`, `whole`, `conditions` | headers that are kept, digests that were declared, preconditions |
 //! | `limits` | what names, numbers and counts may be |
 //! | `error`, `answers` | how refusals and answers are spelled |
 
@@ -37,6 +37,7 @@ mod stored;
 mod tests;
 mod uploads;
 mod v4;
+mod whole;
 mod writing;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use super::limits;
 use super::listing::Spelling;
 use super::parts::upload_id;
 use super::stored::Kept;
+use super::whole::{CheckError, WholeChecksums};
 use super::writing::check_key;
 
 pub async fn create(
@@ -168,58 +169,61 @@ pub async fn complete(
     api: &Api,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+    let whole = WholeChecksums::of(&request.headers)?;
     let input = request.input;
-    if [
-        &input.checksum_crc32,
-        &input.checksum_crc32c,
-        &input.checksum_crc64nvme,
-        &input.checksum_sha1,
-        &input.checksum_sha256,
-    ]
-    .iter()
-    .any(|checksum| checksum.is_some())
-    {
-        return Err(refusal(
-            S3ErrorCode::NotImplemented,
-            "A checksum of the whole object is not checked when its parts are put together; leave it out. Every part was checked.",
-        ));
-    }
     let expected = expected(input.if_match, input.if_none_match)?;
     let id = upload_id(&input.upload_id)?;
     let shown = api.app.show_object_upload(&api.caller, &id, &input.bucket, &input.key).await;
     let (_, stored) = shown.map_err(|error| api.refuse(error))?;
     let listed = listed(input.multipart_upload)?;
-    let total_bytes = check_parts(&stored, &listed)?;
+    let sizes = check_parts(&stored, &listed)?;
+    let total_bytes: u64 = sizes.iter().sum();
     if input.mpu_object_size.is_some_and(|size| u64::try_from(size).ok() != Some(total_bytes)) {
         return Err(refusal(S3ErrorCode::InvalidRequest, format!("The listed parts have {total_bytes} bytes.")));
     }
 
-    let (bucket, key) = (input.bucket, input.key);
+    let work = Work { api: api.clone(), id, listed, sizes, whole, expected, bucket: input.bucket, key: input.key };
     if total_bytes < api.settings.slow_completion_bytes {
-        return Ok(S3Response::new(put_together(api, &id, listed, expected, bucket, key).await?));
+        return Ok(S3Response::new(work.put_together().await?));
     }
-    let api = api.clone();
-    let future = Box::pin(async move { put_together(&api, &id, listed, expected, bucket, key).await });
+    let future = Box::pin(work.put_together());
     Ok(S3Response::new(CompleteMultipartUploadOutput { future: Some(future), ..Default::default() }))
 }
 
-async fn put_together(
-    api: &Api,
-    id: &Id,
+/// All that completing an upload needs, once it is clear that it can be.
+struct Work {
+    api: Api,
+    id: Id,
     listed: Vec<app::CompletedPart>,
+    /// Of the listed parts, in their order.
+    sizes: Vec<u64>,
+    whole: WholeChecksums,
     expected: app::Expected,
     bucket: String,
     key: String,
-) -> S3Result<CompleteMultipartUploadOutput> {
-    let completed = api.app.complete_object_upload(&api.caller, id, listed, expected).await;
-    let object = completed.map_err(|error| api.refuse(error))?;
-    Ok(CompleteMultipartUploadOutput {
-        location: Some(format!("/{bucket}/{key}")),
-        bucket: Some(bucket),
-        key: Some(key),
-        e_tag: Some(ETag::Strong(object.etag)),
-        ..Default::default()
-    })
+}
+
+impl Work {
+    async fn put_together(self) -> S3Result<CompleteMultipartUploadOutput> {
+        let Work { api, id, listed, sizes, whole, expected, bucket, key } = self;
+        let composed = api.app.compose_object_upload(&api.caller, &id, listed).await;
+        let composed = composed.map_err(|error| api.refuse(error))?;
+        if !whole.is_empty() {
+            let bytes = composed.bytes().await.map_err(|error| api.refuse(error))?;
+            whole.check(&bytes, &sizes).await.map_err(|error| match error {
+                CheckError::Reading(error) => api.refuse(error.into()),
+                CheckError::Refused(refusal) => refusal,
+            })?;
+        }
+        let object = composed.finish(expected).await.map_err(|error| api.refuse(error))?;
+        Ok(CompleteMultipartUploadOutput {
+            location: Some(format!("/{bucket}/{key}")),
+            bucket: Some(bucket),
+            key: Some(key),
+            e_tag: Some(ETag::Strong(object.etag)),
+            ..Default::default()
+        })
+    }
 }
 
 /// The parts as the client lists them.
@@ -239,12 +243,12 @@ fn listed(upload: Option<CompletedMultipartUpload>) -> S3Result<Vec<app::Complet
     parts.into_iter().map(read).collect()
 }
 
-/// Whether the listed parts can be put together. Answers how many bytes they have.
-fn check_parts(stored: &[ObjectPart], listed: &[app::CompletedPart]) -> S3Result<u64> {
+/// Whether the listed parts can be put together. Answers how many bytes each of them has.
+fn check_parts(stored: &[ObjectPart], listed: &[app::CompletedPart]) -> S3Result<Vec<u64>> {
     if !listed.windows(2).all(|pair| pair[0].number < pair[1].number) {
         return Err(refusal(S3ErrorCode::InvalidPartOrder, "Parts are listed in ascending order, each once."));
     }
-    let mut total_bytes = 0;
+    let mut sizes = Vec::with_capacity(listed.len());
     for (at, wanted) in listed.iter().enumerate() {
         let found = stored.binary_search_by_key(&wanted.number, |part| part.number).ok().map(|at| &stored[at]);
         let Some(part) = found.filter(|part| part.md5.to_string().eq_ignore_ascii_case(&wanted.etag)) else {
@@ -258,7 +262,7 @@ fn check_parts(stored: &[ObjectPart], listed: &[app::CompletedPart]) -> S3Result
             let text = format!("The number of bytes of part {}, which is not the last, {problem}.", part.number);
             return Err(refusal(S3ErrorCode::EntityTooSmall, text));
         }
-        total_bytes += part.size_bytes;
+        sizes.push(part.size_bytes);
     }
-    Ok(total_bytes)
+    Ok(sizes)
 }

@@ -2,7 +2,9 @@
 
 use md5::{Digest, Md5};
 
-use super::client::{Call, Sign, md5_base64, path};
+use sha2::Sha256;
+
+use super::client::{Call, Sign, md5_base64, path, sha256_base64};
 use super::{BUCKET, Reply, World, image};
 
 const KEY: &str = "folder/big image.img";
@@ -84,8 +86,6 @@ async fn what_cannot_be_put_together() {
     // The upload is another object's.
     let other = Call { path: path(BUCKET, "other"), ..complete(&id, &[(1, &one)]) };
     world.call(other).await.refused(404, "NoSuchUpload");
-    let checksum = complete(&id, &[(1, &one)]).header("x-amz-checksum-crc32", "AAAAAA==");
-    world.call(checksum).await.refused(501, "NotImplemented");
     let size = complete(&id, &[(1, &one)]).header("x-amz-mp-object-size", "7");
     world.call(size).await.refused(400, "InvalidRequest");
     world.put(KEY, b"already there").await;
@@ -196,6 +196,45 @@ async fn uploads_are_listed_in_pages_and_rolled_up() {
             _ => [&ids[..1], &["<Prefix>b/</Prefix>".to_owned()], &ids[3..]].concat(),
         };
         assert_eq!(found, expected);
+    }
+}
+
+/// Go's client of MinIO declares such a checksum, and lets the server find out of what.
+#[tokio::test]
+async fn a_checksum_of_the_whole_is_checked() {
+    let world = World::with_bucket().await;
+    let contents = [image(110_000, 1), image(5, 2)];
+    let digests: Vec<u8> = contents.iter().flat_map(|content| Sha256::digest(content).to_vec()).collect();
+    let (full, composite) = (sha256_base64(&contents.concat()), sha256_base64(&digests));
+    let (numbered, wrong) = (format!("{composite}-2"), sha256_base64(b"something else"));
+    for (value, kind, accepted) in [
+        (&full, None, true),
+        (&composite, None, true),
+        (&numbered, None, true),
+        (&full, Some("FULL_OBJECT"), true),
+        (&composite, Some("FULL_OBJECT"), false),
+        (&numbered, Some("COMPOSITE"), true),
+        (&full, Some("COMPOSITE"), false),
+        (&wrong, None, false),
+    ] {
+        let id = begin(&world, KEY).await;
+        let one = etag(world.call(part(&id, 1, &contents[0])).await);
+        let two = etag(world.call(part(&id, 2, &contents[1])).await);
+        let mut call = complete(&id, &[(1, &one), (2, &two)]).header("x-amz-checksum-sha256", value);
+        if let Some(kind) = kind {
+            call = call.header("x-amz-checksum-type", kind);
+        }
+        let reply = world.call(call).await;
+        if accepted {
+            reply.expect(200);
+        } else {
+            reply.refused(400, "BadDigest");
+            world.get(KEY).await.refused(404, "NoSuchKey");
+            // The upload is as it was.
+            world.call(complete(&id, &[(1, &one), (2, &two)])).await.expect(200);
+        }
+        assert!(world.get(KEY).await.body == contents.concat());
+        world.call(Call::delete(&path(BUCKET, KEY))).await.expect(204);
     }
 }
 

@@ -54,6 +54,13 @@ async fn a_region_is_a_location() {
     assert!(reply.text().contains(">cn-north-4</Location>"), "{}", reply.text());
     let buckets = world.call_as(&world.keys, Sign::Obs, Call::get("/")).await.expect(200);
     assert_eq!(buckets.element("Location").as_deref(), Some("cn-north-4"));
+    // In path style the OBS SDKs sign as clients of AWS do, and want the region where they look for it then.
+    let by_sdk = |path: &str| Call::get(path).header("user-agent", "obs-sdk-go/3.25.4");
+    let reply = world.call_as(&world.keys, Sign::V2, by_sdk("/a-bucket").query("location", "")).await.expect(200);
+    let inner = reply.text().split_once("<CreateBucketConfiguration ").map(|(_, inner)| inner.to_owned());
+    assert!(inner.unwrap().contains("<LocationConstraint>cn-north-4</LocationConstraint></CreateBucketConfiguration>"));
+    let buckets = world.call_as(&world.keys, Sign::V2, by_sdk("/")).await.expect(200);
+    assert_eq!(buckets.element("Location").as_deref(), Some("cn-north-4"));
     // Only the answers that speak of regions are rewritten.
     let key = "BucketRegion LocationConstraint";
     world.call(Call::put(&path("a-bucket", key)).body(b"content")).await.expect(200);
