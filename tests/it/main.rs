@@ -1,7 +1,7 @@
 //! Tests of the whole: a real `otaru serve`, spoken to over sockets, its state made only through its doors.
 
-mod cli;
 mod aliyun;
+mod cli;
 mod first_minute;
 mod golden;
 mod http;
