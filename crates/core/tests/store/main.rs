@@ -3,6 +3,8 @@
 //! A test is a function of a [`place::Place`]; the table below runs it on both databases. `coverage` fails for a public
 //! function of the store that no test calls.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, what must not be is a panic")]
+
 #[macro_use]
 mod place;
 mod access;
