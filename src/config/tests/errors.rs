@@ -39,7 +39,7 @@ fn errors_say_where_and_what_would_be_right() {
         (&["--https=127.0.0.1:1"], &[], "", &["`https` is set and there is no certificate"]),
         (&["--self-signed", "--tls-client-auth=require"], &[], "", &["`tls.client_ca`"]),
         (&["--self-signed", "--tls-client-ca=a"], &[], "", &["`tls.client_auth` is off"]),
-        (&["--iotda-projects=a"], &[], "", &["`iotda.projects`", "ID=TENANT"]),
+        (&["--iotda-projects=a"], &[], "", &["--iotda-projects", "ID=TENANT"]),
         (
             &["--store=postgres://db/otaru"],
             &[],

@@ -471,9 +471,13 @@ pub(super) fn judge(files: &[PackageFile]) -> (Integrity, Option<String>) {
 }
 
 async fn settle_sources(tx: &mut Tx<'_>, found: Vec<Found>) -> Result<(), Error> {
+    // Several files of a package may be of one upload.
+    let mut taken = Vec::new();
     for found in found {
         match found {
+            Found::Here { upload: Some(upload), .. } if taken.contains(&upload) => {}
             Found::Here { upload: Some(upload), .. } => {
+                taken.push(upload);
                 // Another package may have taken it in the meantime.
                 if !store::uploads::delete(tx, &upload).await? {
                     return Err(Error::not_found(Noun::Upload, upload));
