@@ -14,6 +14,8 @@ pub async fn settings_keep_what_was_put_first(place: &Place) {
         settings::get_or_put(tx, "b", "2").await?,
     ]);
     assert_eq!(kept, ["1", "1", "2"]);
+    let found = look!(store, tx => [settings::get(tx, "a").await?, settings::get(tx, "c").await?]);
+    assert_eq!(found, [Some("1".to_owned()), None]);
 }
 
 pub async fn a_tenant_is_found_by_its_name_in_any_letter_case(place: &Place) {
