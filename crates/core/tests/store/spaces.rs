@@ -14,7 +14,7 @@ pub async fn settings_keep_what_was_put_first(place: &Place) {
         settings::get_or_put(tx, "b", "2").await?,
     ]);
     assert_eq!(kept, ["1", "1", "2"]);
-    let found = commit!(store, tx => [settings::get(tx, "a").await?, settings::get(tx, "c").await?]);
+    let found = look!(store, tx => [settings::get(tx, "a").await?, settings::get(tx, "c").await?]);
     assert_eq!(found, [Some("1".to_owned()), None]);
 }
 
