@@ -1,8 +1,9 @@
 //! Configuration: every option once, as flag, environment variable and TOML key with the same name.
 //!
-//! The name follows by rule from the option's id: `tls-cert` is the flag `--tls-cert`, the variable `OTARU_TLS_CERT` and the key
-//! `cert` in the table `[tls]`. A flag wins over the environment, that over the file, that over the default. Secrets alone come by
-//! environment or by a file of their own, so that they show up neither in process lists nor in a checked-in file.
+//! The name follows by rule from the option's id: `tls-cert` is the flag `--tls-cert`, the variable
+//! `OTARU_TLS_CERT` and the key `cert` in the table `[tls]`. A flag wins over the environment, that
+//! over the file, that over the default. Secrets alone come by environment or by a file of their
+//! own, so that they show up neither in process lists nor in a checked-in file.
 
 mod check;
 mod layers;
@@ -28,9 +29,11 @@ use crate::listen::{Limits, SelfSigned};
 /// What only the environment may say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// `OTARU_MASTER_KEY`: encrypts the secrets in the database. Takes the place of `master_key_file`.
+    /// `OTARU_MASTER_KEY`: encrypts the secrets in the database. Takes the place of
+    /// `master_key_file`.
     pub master_key: Option<Secret>,
-    /// `OTARU_ACCESS_KEY_ID` and `OTARU_ACCESS_KEY_SECRET`: the key pair that the first start creates.
+    /// `OTARU_ACCESS_KEY_ID` and `OTARU_ACCESS_KEY_SECRET`: the key pair that the first start
+    /// creates.
     pub first_key: Option<(String, Secret)>,
 }
 
@@ -59,7 +62,8 @@ pub struct BaseUrls {
 impl Config {
     /// Puts flags, environment, file and defaults together and checks the whole.
     ///
-    /// `flags` are the matches of a command that has these options; `environment` is usually [`std::env::vars_os`].
+    /// `flags` are the matches of a command that has these options; `environment` is usually
+    /// [`std::env::vars_os`].
     ///
     /// # Errors
     /// With the option, where it was set, and what would be right.
@@ -140,8 +144,8 @@ impl Config {
         }
     }
 
-    /// The addresses for links. `http` and `objects` are the open doors, with their real ports; they stand in where nothing is
-    /// set, which is allowed on loopback addresses only.
+    /// The addresses for links. `http` and `objects` are the open doors, with their real ports;
+    /// they stand in where nothing is set, which is allowed on loopback addresses only.
     #[must_use]
     pub fn base_urls(&self, http: SocketAddr, objects: SocketAddr) -> BaseUrls {
         let public = self.public_url.as_ref().map_or_else(|| format!("http://{http}"), ToString::to_string);

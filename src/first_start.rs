@@ -45,7 +45,7 @@ First start: the tenant {tenant} and its administrator's key were made. This is 
 }
 
 fn project_id(made: &Bootstrap) -> String {
-    made.tenant.id.to_string()
+    otaru_northbound::iotda::project_id(&made.tenant.id)
 }
 
 fn credentials(made: &Bootstrap, urls: &BaseUrls) -> String {

@@ -36,6 +36,17 @@ pub fn store(config: &Config) -> Result<Store, Box<dyn Error>> {
     Ok(Store::connect(&config.store()).map_err(|error| format!("`store`: {error}"))?)
 }
 
+/// Whether the configured master key is the one that the store's secrets are sealed with. A key file that is missing is not made.
+pub async fn check_key(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+    if let config::MasterKey::OwnFile(path) = config.master_key(secrets)
+        && !path.exists()
+    {
+        return Err(format!("{} is gone: the secrets in the store cannot be read without it", path.display()).into());
+    }
+    let key = master_key(config, secrets)?;
+    Ok(App::check_master_key(&store(config)?, &key).await?)
+}
+
 fn master_key(config: &Config, secrets: &Secrets) -> Result<MasterKey, Box<dyn Error>> {
     let named = |path: &Path| format!("`master_key_file`: {}: ", path.display());
     Ok(match config.master_key(secrets) {

@@ -1,6 +1,7 @@
 //! The binary `otaru`.
 
 mod background;
+mod cli;
 mod config;
 mod doors;
 mod first_start;
@@ -34,6 +35,8 @@ enum Command {
     Serve(Box<Config>),
     /// Bring the database's schema up to date (serving does it too)
     Migrate(Migrate),
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let flags = matches.subcommand().map_or(&matches, |(_, flags)| flags);
     let outcome = match cli.command {
         Command::Serve(_) => load(flags).and_then(|(config, secrets)| serve::run(&config, &secrets)).map(|()| true),
+        Command::Client(command) => return cli::run(command, flags),
         Command::Migrate(options) => load(flags).and_then(|(config, _)| migrate_now(&config, options.check)),
     };
     match outcome {

@@ -24,11 +24,6 @@ pub enum CheckError {
     #[error("`tls.self_signed_hosts` has no effect without `self_signed`")]
     HostsWithoutSelfSigned,
     #[error(
-        "`signatures.nonce_window_s` = {window} is too short: a request may be repeated for twice `signatures.clock_skew_s` = \
-         {skew}; set it to {} or more", skew * 2
-    )]
-    NonceWindow { window: u64, skew: u64 },
-    #[error(
         "with a Postgres `store` every copy needs the same master key; set `master_key_file` or the environment variable \
          OTARU_MASTER_KEY"
     )]
@@ -39,10 +34,6 @@ impl Config {
     pub(super) fn check(&self, secrets: &Secrets) -> Result<(), CheckError> {
         self.check_tls()?;
         self.check_urls()?;
-        let (window, skew) = (self.signatures.nonce_window_s, self.signatures.clock_skew_s);
-        if window < skew * 2 {
-            return Err(CheckError::NonceWindow { window, skew });
-        }
         let shared_store = self.store.as_ref().is_some_and(|store| store.starts_with("postgres"));
         if shared_store && secrets.master_key.is_none() && self.master_key_file.is_none() {
             return Err(CheckError::MasterKey);

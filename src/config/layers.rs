@@ -1,6 +1,7 @@
 //! Flags over environment over file over defaults.
 //!
-//! Whatever the layer, a value ends up as text for the same parser, so one list of options and one set of messages serve all.
+//! Whatever the layer, a value ends up as text for the same parser, so one list of options and one
+//! set of messages serve all.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,8 +20,9 @@ use super::{Secrets, check};
 /// Read without being named, if it is there.
 const DEFAULT_FILE: &str = "otaru.toml";
 
-/// Options that are tables with free names: `[regions.<name>] url = …` and `[aliyun.qps] <name> = …`.
-const TABLES: [(&str, Option<&str>); 2] = [("regions", Some("url")), ("aliyun-qps", None)];
+/// Options that are tables with free names: `[regions.<name>] url = …` and `[aliyun.qps] <name> =
+/// …`.
+const TABLES: [(&str, Option<&str>); 3] = [("regions", Some("url")), ("aliyun-qps", None), ("iotda-projects", None)];
 
 /// Only the environment may set these.
 const SECRETS: [&str; 3] = ["master-key", "access-key-id", "access-key-secret"];
@@ -62,11 +64,13 @@ pub(super) fn load(
     }
     for id in ids(&command) {
         let variable = variable(&id);
-        // An empty variable counts as unset: that is how compose files and unit files leave one out.
+        // An empty variable counts as unset: that is how compose files and unit files leave one
+        // out.
         if let Some(value) = environment.get(OsStr::new(&variable)).filter(|value| !value.is_empty()) {
             found.insert(id.clone(), Found { origin: variable, values: vec![value.clone()] });
         }
-        // `try_get_raw` errs on an id the command does not have; commands may carry a part of the options.
+        // `try_get_raw` errs on an id the command does not have; commands may carry a part of the
+        // options.
         if let Ok(Some(values)) = flags.try_get_raw(&id)
             && flags.value_source(&id) == Some(ValueSource::CommandLine)
         {
@@ -185,7 +189,8 @@ impl File<'_> {
         Ok(())
     }
 
-    /// A table with free names as `name=value` texts. With `field`, each name is a table of its own that has this one key.
+    /// A table with free names as `name=value` texts. With `field`, each name is a table of its own
+    /// that has this one key.
     fn entries(&self, table: &Table, key: &str, field: Option<&str>) -> Result<Vec<OsString>, ConfigError> {
         let mut values = Vec::new();
         for (name, value) in table {

@@ -1,4 +1,5 @@
-//! The options themselves. The first line of each comment is its help text; the id is its name everywhere.
+//! The options themselves. The first line of each comment is its help text; the id is its name
+//! everywhere.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum, value_parser};
 
-use super::values::{Rate, Region, WebAddress, address, log_filter, one_of_schemes};
+use super::values::{Project, Rate, Region, WebAddress, address, log_filter, one_of_schemes};
 use crate::listen::tls::ClientAuth;
 
 const GIB: u64 = 1 << 30;
@@ -19,9 +20,10 @@ const OBJECTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST
 #[derive(Debug, Clone, Args)]
 #[command(
     next_help_heading = "Places and addresses",
-    after_help = "Each option is also an environment variable and a key of the TOML file: --tls-cert is OTARU_TLS_CERT and\n\
-                  `cert` under [tls]. Flags win over the environment, the environment over the file, the file over the defaults.\n\
-                  Secrets come by environment only: OTARU_MASTER_KEY, OTARU_ACCESS_KEY_ID, OTARU_ACCESS_KEY_SECRET."
+    after_help = "Each option is also an environment variable and a key of the TOML file: --tls-cert is OTARU_TLS_CERT \
+                  and `cert` under [tls]. Flags win over the environment, the environment over the file, the file over the \
+                  defaults.\n\nSecrets come by environment only: OTARU_MASTER_KEY, OTARU_ACCESS_KEY_ID, \
+                  OTARU_ACCESS_KEY_SECRET."
 )]
 pub struct Config {
     /// TOML file with options [default: otaru.toml in the working directory, if there is one]
@@ -63,7 +65,8 @@ pub struct Config {
           value_parser = one_of_schemes(&["fs:", "s3://", "obs://", "oss://"]))]
     pub blobs: Option<String>,
 
-    /// File with the key that encrypts stored secrets [default: DATA/master.key, made on first start]
+    /// File with the key that encrypts stored secrets [default: DATA/master.key, made on first
+    /// start]
     #[arg(id = "master-key-file", long, value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
 
@@ -178,10 +181,6 @@ pub struct Signatures {
     /// How far a request's time may be from ours
     #[arg(id = "signatures-clock-skew-s", long, value_name = "SECONDS", default_value_t = 900, value_parser = seconds())]
     pub clock_skew_s: u64,
-
-    /// How long a nonce is remembered; at least twice the clock skew
-    #[arg(id = "signatures-nonce-window-s", long, value_name = "SECONDS", default_value_t = 1800, value_parser = seconds())]
-    pub nonce_window_s: u64,
 }
 
 /// Links that are handed out.
@@ -213,7 +212,8 @@ pub struct Iotda {
           value_parser = BoolishValueParser::new())]
     pub lenient_package_type: bool,
 
-    /// Refuse a package at once whose sign differs from its object, instead of withholding it from devices
+    /// Refuse a package at once whose sign differs from its object, instead of withholding it from
+    /// devices
     #[arg(id = "iotda-refuse-wrong-sign", long, value_name = "BOOL", default_value = "false",
           default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
           value_parser = BoolishValueParser::new())]
@@ -227,6 +227,14 @@ pub struct Iotda {
     /// How long a token is good
     #[arg(id = "iotda-token-lifetime-s", long, value_name = "SECONDS", default_value_t = DAY_S, value_parser = seconds())]
     pub token_lifetime_s: u64,
+
+    /// Calls of one access key in any 60 seconds; 0 for any number
+    #[arg(id = "iotda-calls-per-minute", long, value_name = "N", default_value_t = 0)]
+    pub calls_per_minute: u32,
+
+    /// Project ids that clients brought from the cloud, and the names of the tenants that they are here
+    #[arg(id = "iotda-projects", long, value_name = "ID=TENANT", value_delimiter = ',')]
+    pub projects: Vec<Project>,
 }
 
 /// Huawei northbound v1.5 (OceanConnect) door.
@@ -237,6 +245,11 @@ pub struct Oceanconnect {
     #[arg(id = "oceanconnect-calls-per-minute", long, value_name = "N", default_value_t = 100,
           value_parser = value_parser!(u32).range(1..))]
     pub calls_per_minute: u32,
+
+    /// Calls with bad tokens and failed logins of one address in any 60 seconds
+    #[arg(id = "oceanconnect-bad-calls-per-minute", long, value_name = "N", default_value_t = 100,
+          value_parser = value_parser!(u32).range(1..))]
+    pub bad_calls_per_minute: u32,
 
     /// Let earlier tokens of an application live on after a new login
     #[arg(id = "oceanconnect-overlapping-tokens", long, value_name = "BOOL", default_value = "false",

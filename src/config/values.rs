@@ -87,6 +87,26 @@ impl FromStr for Rate {
     }
 }
 
+/// A project id of a cloud, and the tenant that it is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    pub id: String,
+    pub tenant: String,
+}
+
+impl FromStr for Project {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((id, tenant)) if !id.is_empty() && !tenant.is_empty() => {
+                Ok(Self { id: id.to_owned(), tenant: tenant.to_owned() })
+            }
+            _ => Err("expected ID=TENANT, such as 0123456789abcdef0123456789abcdef=DEFAULT".to_owned()),
+        }
+    }
+}
+
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -133,7 +153,8 @@ pub(super) fn one_of_schemes(
     }
 }
 
-/// A filter as tracing understands it. A word alone has to be a level: tracing would take a mistyped one for a room's name.
+/// A filter as tracing understands it. A word alone has to be a level: tracing would take a
+/// mistyped one for a room's name.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let words_are_levels =
         text.split(',').all(|part| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok());

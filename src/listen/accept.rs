@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -21,11 +21,15 @@ use super::body::RequestBody;
 use super::connection::{self, Shared};
 use super::tls::Tls;
 
-/// Connections the kernel keeps for us while we are busy or full: a fleet that reconnects at once should not be refused.
+/// Connections the kernel keeps for us while we are busy or full: a fleet that reconnects at once
+/// should not be refused.
 const BACKLOG: u32 = 4096;
 
 /// How long to wait when the machine has no more file descriptors or memory for sockets.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
+
+/// A full door says so this often at most.
+const WARNING_PAUSE: Duration = Duration::from_secs(30);
 
 /// An open socket, not yet served.
 #[derive(Debug)]
@@ -49,7 +53,8 @@ pub struct OpenError {
 }
 
 impl Door {
-    /// Opens `address`; port 0 picks a free port. `name` is the option that set the address. With `tls` the door speaks only TLS.
+    /// Opens `address`; port 0 picks a free port. `name` is the option that set the address. With
+    /// `tls` the door speaks only TLS.
     ///
     /// # Errors
     /// When the address is taken, foreign or forbidden.
@@ -88,9 +93,11 @@ impl Door {
     }
 }
 
-/// Serves `service` at `door` until `drain` is cancelled and the open requests are done or out of time.
+/// Serves `service` at `door` until `drain` is cancelled and the open requests are done or out of
+/// time.
 ///
-/// Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within `limits.drain_timeout` of the call to drain.
+/// Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within
+/// `limits.drain_timeout` of the call to drain.
 pub async fn serve<S, B>(door: Door, service: S, limits: Limits, drain: CancellationToken)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -107,21 +114,19 @@ where
         Arc::new(Shared { http: connection::http(&limits, title_case), service, limits, tls, drain: drain.clone() });
 
     let mut draining = pin!(drain.cancelled());
+    let mut next_warning = Instant::now();
     loop {
-        let slot = match Arc::clone(&slots).try_acquire_owned() {
-            Ok(slot) => slot,
-            Err(_) => {
-                tracing::warn!(door = name, max_connections = all, "full: new connections wait until others end");
-                tokio::select! {
-                    biased;
-                    () = &mut draining => break,
-                    slot = Arc::clone(&slots).acquire_owned() => match slot {
-                        Ok(slot) => slot,
-                        Err(_) => break,
-                    },
-                }
-            }
+        if slots.available_permits() == 0 && Instant::now() >= next_warning {
+            tracing::warn!(door = name, max_connections = all, "full: new connections wait");
+            next_warning = Instant::now() + WARNING_PAUSE;
+        }
+        let slot = tokio::select! {
+            biased;
+            () = &mut draining => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
         };
+        // The semaphore is never closed.
+        let Ok(slot) = slot else { break };
         let (stream, address) = tokio::select! {
             biased;
             () = &mut draining => break,
@@ -135,7 +140,8 @@ where
     }
     drop(listener);
 
-    // Every connection holds a slot, so all slots free means all connections gone. They keep the time themselves.
+    // Every connection holds a slot, so all slots free means all connections gone. They keep the
+    // time themselves.
     let finished = timeout(drain_timeout, slots.acquire_many(all)).await;
     if finished.is_err() {
         let open = all as usize - slots.available_permits();

@@ -1,7 +1,9 @@
-//! What a connection is doing right now, so that its task can tell waiting from working and slow from stuck.
+//! What a connection is doing right now, so that its task can tell waiting from working and slow
+//! from stuck.
 //!
-//! The counters are touched on every request and every write, so they are plain relaxed atomics: no clock is read and no timer is
-//! set there. The connection's task looks at them when it wakes and keeps the time.
+//! The counters are touched on every request and every write, so they are plain relaxed atomics: no
+//! clock is read and no timer is set there. The connection's task looks at them when it wakes and
+//! keeps the time.
 
 use std::io;
 use std::pin::Pin;
@@ -39,7 +41,8 @@ pub(super) struct Moment {
 }
 
 impl Activity {
-    /// A connection has to send its first request as quickly as any other head, so it starts as if one had begun.
+    /// A connection has to send its first request as quickly as any other head, so it starts as if
+    /// one had begun.
     pub(super) fn new(multiplexed: bool) -> Self {
         Self {
             multiplexed: AtomicBool::new(multiplexed),
@@ -61,7 +64,8 @@ impl Activity {
         }
     }
 
-    /// Opens a request; it is over when the returned guard is dropped, which is after the last byte of its answer was handed on.
+    /// Opens a request; it is over when the returned guard is dropped, which is after the last byte
+    /// of its answer was handed on.
     pub(super) fn begin_request(self: &Arc<Self>, multiplexed: bool) -> InFlight {
         if multiplexed {
             self.multiplexed.store(true, Relaxed);

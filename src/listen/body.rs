@@ -1,4 +1,5 @@
-//! The two bodies of a request: the incoming one fails when it stalls, the outgoing one keeps its request open until it is sent.
+//! The two bodies of a request: the incoming one fails when it stalls, the outgoing one keeps its
+//! request open until it is sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,5 @@
-//! One connection from the TLS handshake to its last byte: its deadlines, and its end when the server drains.
+//! One connection from the TLS handshake to its last byte: its deadlines, and its end when the
+//! server drains.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -47,7 +48,8 @@ pub(super) fn http(limits: &Limits, title_case: bool) -> auto::Builder<TokioExec
         // Device SDKs look for `Content-Length:` in exactly this spelling.
         .title_case_headers(title_case)
         .max_buf_size(limits.max_header_bytes.max(8192))
-        // Hyper's own timer is set anew for every request; the connection's task keeps the time instead.
+        // Hyper's own timer is set anew for every request; the connection's task keeps the time
+        // instead.
         .header_read_timeout(None);
     builder
         .http2()
@@ -61,7 +63,8 @@ pub(super) fn http(limits: &Limits, title_case: bool) -> auto::Builder<TokioExec
     builder
 }
 
-/// Serves one accepted socket to its end. Errors of a peer are its own affair and logged at debug level.
+/// Serves one accepted socket to its end. Errors of a peer are its own affair and logged at debug
+/// level.
 pub(super) async fn serve<S, B>(stream: TcpStream, address: SocketAddr, shared: &Shared<S>)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -70,7 +73,8 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // An answer is often one small segment, which would otherwise wait for the acknowledgement of the one before.
+    // An answer is often one small segment, which would otherwise wait for the acknowledgement of
+    // the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%address, %error, "TCP_NODELAY refused");
     }
@@ -148,7 +152,8 @@ where
                 (Some(only), None) | (None, Some(only)) => only,
                 (None, None) => return Poll::Pending,
             };
-            // A later moment is set when the timer fires, not before: a busy connection does not touch it.
+            // A later moment is set when the timer fires, not before: a busy connection does not
+            // touch it.
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
@@ -163,7 +168,8 @@ where
                 tracing::debug!(%address, ?moment, "connection closed: too slow");
                 return Poll::Ready(());
             }
-            // Waited long enough for another request: HTTP/2 still has to say goodbye, HTTP/1 ends at once.
+            // Waited long enough for another request: HTTP/2 still has to say goodbye, HTTP/1 ends
+            // at once.
             since = Instant::now();
             last_call = Some(since + limits.header_timeout);
             connection.as_mut().graceful_shutdown();

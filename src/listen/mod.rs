@@ -1,8 +1,10 @@
-//! The network end of the server: sockets, TLS and HTTP framing, under whatever router is handed in.
+//! The network end of the server: sockets, TLS and HTTP framing, under whatever router is handed
+//! in.
 //!
-//! Nothing here knows what a request means. A [`Door`] is an open socket; [`serve`] runs a tower service behind it until it is
-//! told to drain. Own loop instead of `axum::serve`, because devices in the field need title-case header names, fleets need caps
-//! and timeouts, and mutual TLS needs the peer's certificate beside the request.
+//! Nothing here knows what a request means. A [`Door`] is an open socket; [`serve`] runs a tower
+//! service behind it until it is told to drain. Own loop instead of `axum::serve`, because devices
+//! in the field need title-case header names, fleets need caps and timeouts, and mutual TLS needs
+//! the peer's certificate beside the request.
 
 mod accept;
 mod activity;
@@ -28,14 +30,16 @@ pub struct Limits {
     pub max_connections: usize,
     /// The whole request head, 8 KiB at least. More is answered with 431.
     pub max_header_bytes: usize,
-    /// From the first byte of a request head to its last, also for the TLS handshake. Then the connection is closed.
+    /// From the first byte of a request head to its last, also for the TLS handshake. Then the
+    /// connection is closed.
     pub header_timeout: Duration,
     /// How long a connection may wait for its next request.
     pub keep_alive_timeout: Duration,
     /// How long a request body may pause. Then reading it fails.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer. Then the connection is closed. The kernel reports what a client takes in
-    /// steps of a third of its send buffer, so this has to be long for devices on slow links.
+    /// How long a client may take nothing of an answer. Then the connection is closed. The kernel
+    /// reports what a client takes in steps of a third of its send buffer, so this has to be long
+    /// for devices on slow links.
     pub write_timeout: Duration,
     /// How long open requests may go on once the server drains.
     pub drain_timeout: Duration,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-/// `ready http=127.0.0.1:8080 objects=127.0.0.1:9000 …`: each open door under the name of its option, with its real port.
+/// `ready http=127.0.0.1:8080 objects=127.0.0.1:9000 …`: each open door under the name of its
+/// option, with its real port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ready {
     doors: Vec<(&'static str, SocketAddr)>,
@@ -18,8 +19,9 @@ impl Ready {
         self
     }
 
-    /// Writes the line to standard output, where nothing else is written: whoever started us can wait for it. The log goes to
-    /// standard error, so the line does not depend on the log's level or format.
+    /// Writes the line to standard output, where nothing else is written: whoever started us can
+    /// wait for it. The log goes to standard error, so the line does not depend on the log's level
+    /// or format.
     ///
     /// # Errors
     /// When standard output is closed.

@@ -1,4 +1,5 @@
-//! `--self-signed`: a certificate of our own, made once and kept, for trials and for devices that are told to trust it.
+//! `--self-signed`: a certificate of our own, made once and kept, for trials and for devices that
+//! are told to trust it.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -60,7 +61,8 @@ impl SelfSigned {
         self.directory.join("key.pem")
     }
 
-    /// Keeps the stored certificate if it fits, has all names and lives on for a while; else makes a new one.
+    /// Keeps the stored certificate if it fits, has all names and lives on for a while; else makes
+    /// a new one.
     pub(super) fn ensure(&self, now: SystemTime) -> Result<(), SelfSignedError> {
         if self.is_good(now + RENEW_BEFORE)? {
             return Ok(());
@@ -72,8 +74,9 @@ impl SelfSigned {
         LOCAL_NAMES.into_iter().chain(self.hosts.iter().map(String::as_str))
     }
 
-    /// Whether a client that trusts the stored certificate would accept it under every name at the time `at`. A client's own
-    /// check is used for that: it weighs names, dates and signature in one go.
+    /// Whether a client that trusts the stored certificate would accept it under every name at the
+    /// time `at`. A client's own check is used for that: it weighs names, dates and signature in
+    /// one go.
     fn is_good(&self, at: SystemTime) -> Result<bool, SelfSignedError> {
         let names: Vec<_> = self
             .names()
@@ -124,7 +127,8 @@ impl SelfSigned {
     }
 }
 
-/// Writes beside and renames, so that a reader sees the old file or the new one, and the key is never readable by others.
+/// Writes beside and renames, so that a reader sees the old file or the new one, and the key is
+/// never readable by others.
 fn write_private(path: &Path, mode: u32, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
     if let Err(error) = fs::remove_file(&beside)

@@ -1,4 +1,5 @@
-//! From hyper's service to a tower service: adds the peer, counts the request as open, and turns a panic into a 500.
+//! From hyper's service to a tower service: adds the peer, counts the request as open, and turns a
+//! panic into a 500.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +43,8 @@ where
 }
 
 pin_project! {
-    /// A handler at work. A panic in it costs this one request an error 500; connection and process go on.
+    /// A handler at work. A panic in it costs this one request an error 500; connection and process
+    /// go on.
     pub(super) struct Answer<F> {
         #[pin]
         handling: Option<F>,
@@ -61,7 +63,8 @@ where
         let Some(handling) = this.handling.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        // A panicked future is dropped below and never polled again, so no half-changed state is seen.
+        // A panicked future is dropped below and never polled again, so no half-changed state is
+        // seen.
         let response = match catch_unwind(AssertUnwindSafe(|| handling.poll(cx))) {
             Ok(outcome) => {
                 let Ok(response) = ready!(outcome);

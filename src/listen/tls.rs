@@ -22,7 +22,8 @@ use super::self_signed::{SelfSigned, SelfSignedError};
 /// HTTP/2 in the protocol negotiation of TLS (RFC 7301, RFC 9113).
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 
-/// How often a self-signed certificate is looked at for renewal. It is renewed weeks before its end.
+/// How often a self-signed certificate is looked at for renewal. It is renewed weeks before its
+/// end.
 const RENEWAL_CHECK: Duration = Duration::from_hours(12);
 
 /// Whether clients are asked for a certificate.
@@ -78,7 +79,8 @@ pub enum TlsError {
     Provider(rustls::Error),
 }
 
-/// The TLS side of all doors. New connections take the newest certificates; open ones keep what they began with.
+/// The TLS side of all doors. New connections take the newest certificates; open ones keep what
+/// they began with.
 #[derive(Debug)]
 pub struct Tls {
     source: TlsSource,
@@ -88,11 +90,11 @@ pub struct Tls {
 #[derive(Debug)]
 struct Configs {
     http: Arc<ServerConfig>,
-    raw: Arc<ServerConfig>,
 }
 
-/// Makes aws-lc-rs the provider of every TLS client and server in this process. Called first thing in `main`: several crates
-/// bring rustls along, and without a choice the first of them to need it would panic.
+/// Makes aws-lc-rs the provider of every TLS client and server in this process. Called first thing
+/// in `main`: several crates bring rustls along, and without a choice the first of them to need it
+/// would panic.
 pub fn install_provider() {
     // Fails only if one is installed already, which is then the same one.
     let _ = aws_lc_rs::default_provider().install_default();
@@ -118,12 +120,6 @@ impl Tls {
         Arc::clone(&self.current.load().http)
     }
 
-    /// For a door that speaks anything else. Takes whatever protocol a client offers to negotiate.
-    #[must_use]
-    pub fn raw(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.load().raw)
-    }
-
     /// Reads all files again. On an error the certificates in use stay.
     ///
     /// # Errors
@@ -133,7 +129,8 @@ impl Tls {
         Ok(())
     }
 
-    /// Reloads on every `hangup`, and when a file differs from the last look, `period` apart. Ends with `drain`.
+    /// Reloads on every `hangup`, and when a file differs from the last look, `period` apart. Ends
+    /// with `drain`.
     pub async fn watch(
         self: Arc<Self>,
         period: Duration,
@@ -185,7 +182,8 @@ impl Tls {
     }
 }
 
-/// What tells a changed file from the same one, also when it was replaced by one of the same size and age.
+/// What tells a changed file from the same one, also when it was replaced by one of the same size
+/// and age.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -242,12 +240,12 @@ impl TlsSource {
             path: cert_path,
             source,
         })?;
-        // Resumption costs a fleet's reconnect half of a handshake. The ticket keys are new with every load, so a ticket that was
-        // given out under an earlier client authority is worth nothing.
+        // Resumption costs a fleet's reconnect half of a handshake. The ticket keys are new with
+        // every load, so a ticket that was given out under an earlier client authority is worth
+        // nothing.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Provider)?;
-        let raw = Arc::new(config.clone());
         config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
-        Ok(Configs { http: Arc::new(config), raw })
+        Ok(Configs { http: Arc::new(config) })
     }
 
     fn client_verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {

@@ -2,6 +2,7 @@
 
 mod drain;
 mod limits;
+mod pki;
 mod reload;
 mod tls;
 mod wire;

@@ -10,7 +10,8 @@ use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::tls::{Pki, connect, trusting};
+use super::pki::Pki;
+use super::tls::{connect, trusting};
 use super::*;
 use crate::listen::tls::{Identity, TlsSource, provider};
 
@@ -40,7 +41,8 @@ impl Reloading {
         Self { pki, server, tls, hangups, cert, key }
     }
 
-    /// Whether a client that trusts exactly the certificate in `trusted` and expects `name` is content.
+    /// Whether a client that trusts exactly the certificate in `trusted` and expects `name` is
+    /// content.
     async fn serves(&self, trusted: &std::path::Path, name: &str) -> bool {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

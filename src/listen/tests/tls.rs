@@ -9,104 +9,22 @@ use axum::routing::get;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use otaru_model::peer::Peer;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyPair, SerialNumber,
-};
+use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::pki::{Authority, Badge, Pki};
 use super::*;
+use crate::listen::tls;
 use crate::listen::tls::{ClientAuth, Identity, TlsSource, provider};
-use crate::listen::{SelfSigned, tls};
 
-/// A directory with a self-signed server certificate and, on demand, an authority for clients.
-pub(super) struct Pki {
-    directory: TempDir,
-    pub(super) own: SelfSigned,
-}
-
-/// A certificate and key for a client.
-struct Badge {
-    chain: Vec<CertificateDer<'static>>,
-    key: Vec<u8>,
-}
-
-struct Authority {
-    key: KeyPair,
-    params: CertificateParams,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
-        Self { key: KeyPair::generate().expect("a key"), params }
-    }
-
-    fn pem(&self) -> String {
-        self.params.self_signed(&self.key).expect("a certificate").pem()
-    }
-
-    fn badge(&self, serial: u64) -> Badge {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec!["client".to_owned()]).expect("parameters");
-        params.serial_number = Some(SerialNumber::from(serial));
-        let cert = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).expect("a certificate");
-        Badge { chain: vec![cert.der().clone()], key: key.serialize_der() }
-    }
-
-    fn revoking(&self, serial: u64) -> String {
-        let (then, later) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2090, 1, 1));
-        let revoked = rcgen::RevokedCertParams {
-            serial_number: SerialNumber::from(serial),
-            revocation_time: then,
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let list = CertificateRevocationListParams {
-            this_update: then,
-            next_update: later,
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: rcgen::KeyIdMethod::Sha256,
-        };
-        list.signed_by(&Issuer::from_params(&self.params, &self.key)).expect("a list").pem().expect("PEM")
-    }
-}
-
-impl Pki {
-    pub(super) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let own = SelfSigned { directory: directory.path().join("tls"), hosts: Vec::new() };
-        Self { directory, own }
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.directory.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path
-    }
-
-    pub(super) fn source(&self) -> TlsSource {
-        TlsSource {
-            identity: Identity::SelfSigned(self.own.clone()),
-            client_ca: None,
-            client_crl: None,
-            client_auth: ClientAuth::Off,
-        }
-    }
-
-    fn start(&self, router: Router, source: TlsSource) -> Server {
-        let tls = tls::Tls::load(source, SystemTime::now()).expect("certificates");
-        Server::start(router, Limits::default(), Some(Arc::new(tls)))
-    }
+/// A TLS door.
+fn start(router: Router, source: TlsSource) -> Server {
+    let tls = tls::Tls::load(source, SystemTime::now()).expect("certificates");
+    Server::start(router, Limits::default(), Some(Arc::new(tls)))
 }
 
 fn whoami() -> Router {
@@ -154,7 +72,8 @@ pub(super) async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, server.connect().await).await
 }
 
-/// A request over TLS. A refused client certificate shows only here: in TLS 1.3 the client is done before the server looks.
+/// A request over TLS. A refused client certificate shows only here: in TLS 1.3 the client is done
+/// before the server looks.
 async fn get_over(server: &Server, config: ClientConfig) -> Result<String, std::io::Error> {
     let mut stream = connect(server, config, "localhost").await?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
@@ -166,7 +85,7 @@ async fn get_over(server: &Server, config: ClientConfig) -> Result<String, std::
 #[tokio::test]
 async fn the_negotiated_protocol_is_spoken() {
     let pki = Pki::new();
-    let server = pki.start(whoami(), pki.source());
+    let server = start(whoami(), pki.source());
     for (offered, chosen) in
         [(vec!["h2", "http/1.1"], Some("h2")), (vec!["http/1.1"], Some("http/1.1")), (vec![], None)]
     {
@@ -196,7 +115,7 @@ async fn the_negotiated_protocol_is_spoken() {
 #[tokio::test]
 async fn older_modules_may_speak_tls_1_2() {
     let pki = Pki::new();
-    let server = pki.start(whoami(), pki.source());
+    let server = start(whoami(), pki.source());
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS12])
         .expect("versions")
@@ -208,7 +127,7 @@ async fn older_modules_may_speak_tls_1_2() {
 #[tokio::test]
 async fn the_self_signed_certificate_is_good_for_local_addresses() {
     let pki = Pki::new();
-    let server = pki.start(whoami(), pki.source());
+    let server = start(whoami(), pki.source());
     for name in ["localhost", "127.0.0.1", "::1"] {
         connect(&server, client(&pki.own.cert_path(), None), name).await.expect(name);
     }
@@ -227,7 +146,7 @@ async fn client_certificates_off_requested_and_required() {
         (ClientAuth::Request, "no certificate", "certificate of", "refused"),
         (ClientAuth::Require, "refused", "certificate of", "refused"),
     ] {
-        let server = pki.start(whoami(), TlsSource { client_ca: Some(ca.clone()), client_auth: mode, ..pki.source() });
+        let server = start(whoami(), TlsSource { client_ca: Some(ca.clone()), client_auth: mode, ..pki.source() });
         for (badge, expected) in [(None, without), (Some(&member), with_ours), (Some(&stranger), with_foreign)] {
             let seen = get_over(&server, client(&pki.own.cert_path(), badge)).await.unwrap_or("refused".to_owned());
             assert!(seen.contains(expected), "{mode:?}: expected {expected:?}, got {seen:?}");
@@ -240,8 +159,7 @@ async fn a_resumed_session_still_knows_the_client() {
     let pki = Pki::new();
     let ours = Authority::new("ours");
     let ca = pki.write("ca.pem", &ours.pem());
-    let server =
-        pki.start(whoami(), TlsSource { client_ca: Some(ca), client_auth: ClientAuth::Require, ..pki.source() });
+    let server = start(whoami(), TlsSource { client_ca: Some(ca), client_auth: ClientAuth::Require, ..pki.source() });
     let config = client(&pki.own.cert_path(), Some(&ours.badge(1)));
     let mut kinds = Vec::new();
     for _ in 0..2 {
@@ -263,7 +181,7 @@ async fn a_revoked_client_is_turned_away() {
         client_auth: ClientAuth::Require,
         ..pki.source()
     };
-    let server = pki.start(whoami(), source);
+    let server = start(whoami(), source);
     assert!(get_over(&server, client(&pki.own.cert_path(), Some(&ours.badge(12)))).await.is_ok());
     assert!(get_over(&server, client(&pki.own.cert_path(), Some(&ours.badge(13)))).await.is_err());
 }
@@ -271,7 +189,7 @@ async fn a_revoked_client_is_turned_away() {
 #[tokio::test]
 async fn plain_text_on_a_tls_door_is_cut_off() {
     let pki = Pki::new();
-    let server = pki.start(whoami(), pki.source());
+    let server = start(whoami(), pki.source());
     let mut connection = server.connect().await;
     connection.write_all(GET.as_bytes()).await.expect("sent");
     assert!(!read_to_end(&mut connection).await.contains("HTTP"));

@@ -259,6 +259,12 @@ impl App {
         Ok(Credential { caller, secret: self.temporary_secret(security_token) })
     }
 
+    /// Which temporary key a token belongs to, for doors that tell a token of another key from one that is not ours.
+    pub fn temporary_key_of(&self, security_token: &str) -> Option<String> {
+        let claims: TemporaryClaims = self.open_token("temporary key", security_token)?;
+        Some(claims.id)
+    }
+
     fn temporary_secret(&self, security_token: &str) -> Secret {
         Secret::new(hex::encode(&self.inner.key.sign(b"temporary key", security_token.as_bytes())[..20]))
     }

@@ -106,11 +106,19 @@ impl Error {
     }
 }
 
+/// What to answer when a record refers to something that went away a moment ago.
+pub(super) fn gone(noun: Noun, name: impl fmt::Display) -> impl FnOnce(StoreError) -> Error {
+    move |error| match error {
+        StoreError::Conflict(_) => Error::not_found(noun, name),
+        other => other.into(),
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         match error {
             StoreError::Full => Error::Full,
-            StoreError::Unavailable(_) => Error::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Conflict(_) => Error::Unavailable(error.to_string()),
             StoreError::Unexpected(_) => Error::Internal(error.to_string()),
         }
     }

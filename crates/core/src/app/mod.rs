@@ -6,6 +6,7 @@
 mod access;
 mod bootstrap;
 mod caller;
+mod derived;
 mod downloads;
 mod error;
 mod housekeeping;
@@ -44,10 +45,22 @@ pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
 pub use object_parts::{CompletedPart, Composed};
 pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
-pub use packages::{Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery};
+pub use packages::{
+    Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,
+};
 pub use products::{NewProduct, ProductQuery, ProductRef};
 pub use sessions::Session;
 pub use uploads::{NewUpload, Receiving};
+
+/// The setting that says which master key the store's secrets are sealed with.
+const FINGERPRINT: &str = "master_key_fingerprint";
+
+fn other_key(stored: &str, given: &MasterKey) -> Error {
+    let given = given.fingerprint();
+    Error::Unavailable(format!(
+        "the store's secrets are sealed with the master key {stored}, this is {given}: give the key that the store was made with"
+    ))
+}
 
 /// The product, behind all doors. Cheap to clone.
 #[derive(Clone)]
@@ -93,6 +106,15 @@ impl Default for Settings {
 }
 
 impl App {
+    /// Whether the store's secrets are sealed with this master key, or with none yet. Changes nothing.
+    pub async fn check_master_key(store: &Store, key: &MasterKey) -> Result<(), Error> {
+        let stored = store.read(|tx| Box::pin(async move { store::settings::get(tx, FINGERPRINT).await })).await?;
+        match stored.filter(|stored| *stored != key.fingerprint()) {
+            None => Ok(()),
+            Some(stored) => Err(other_key(&stored, key)),
+        }
+    }
+
     /// Puts the product together. Fails if the store's secrets are sealed with another master key.
     pub async fn open(
         store: Store,
@@ -106,16 +128,13 @@ impl App {
         let (stored, newest) = store
             .write(move |tx| {
                 Box::pin(async move {
-                    let stored = store::settings::get_or_put(tx, "master_key_fingerprint", &ours).await?;
+                    let stored = store::settings::get_or_put(tx, FINGERPRINT, &ours).await?;
                     Ok::<_, StoreError>((stored, store::settings::newest_id(tx).await?))
                 })
             })
             .await?;
         if stored != key.fingerprint() {
-            return Err(Error::Unavailable(format!(
-                "the store's secrets are sealed with the master key {stored}, this is {}: give the key that the store was made with",
-                key.fingerprint()
-            )));
+            return Err(other_key(&stored, &key));
         }
         let inner = Inner {
             store,

@@ -43,6 +43,9 @@ impl App {
                 if new.name.is_built_in() {
                     return Err(Error::exists(Noun::Module, &new.name));
                 }
+                if !store::products::hold(tx, &product.id).await? {
+                    return Err(Error::not_found(Noun::Product, &product.code));
+                }
                 let module = Module {
                     id,
                     product: product.id,
@@ -74,6 +77,18 @@ impl App {
         caller.require(Right::Read)?;
         let (tenant, id) = (caller.tenant, *id);
         self.read(|tx| Box::pin(async move { by_id(tx, &tenant, &id).await })).await
+    }
+
+    /// A module that was made for a product; the built-in ones have no record.
+    pub async fn show_module_by_name(
+        &self,
+        caller: &Caller,
+        product: &ProductRef,
+        name: &ModuleName,
+    ) -> Result<Module, Error> {
+        caller.require(Right::Read)?;
+        let (tenant, product, name) = (caller.tenant, product.clone(), name.clone());
+        self.read(|tx| Box::pin(async move { by_name(tx, &tenant, &product, &name).await })).await
     }
 
     /// A page of modules, newest first. An unknown space is an error, an unknown product has none.
@@ -120,6 +135,26 @@ impl App {
             Box::pin(async move {
                 let module = by_name(tx, &tenant, &product, &name).await?;
                 apply(tx, &tenant, module, change, now_ms).await
+            })
+        })
+        .await
+    }
+
+    /// Rewrites a module's texts: `rewrite` gets alias and description as they are and says what they shall be.
+    pub async fn rewrite_module(
+        &self,
+        caller: &Caller,
+        product: &ProductRef,
+        name: &ModuleName,
+        rewrite: impl FnOnce(&mut Option<String>, &mut Option<String>) + Send + 'static,
+    ) -> Result<Module, Error> {
+        caller.require(Right::Publish)?;
+        let (tenant, product, name, now_ms) = (caller.tenant, product.clone(), name.clone(), self.now_ms());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                let mut module = by_name(tx, &tenant, &product, &name).await?;
+                rewrite(&mut module.alias, &mut module.description);
+                apply(tx, &tenant, module, ModuleChange::default(), now_ms).await
             })
         })
         .await
@@ -201,6 +236,9 @@ async fn apply(
 }
 
 async fn delete(tx: &mut Tx<'_>, tenant: &Id, module: Module) -> Result<(), Error> {
+    if !store::modules::hold_alone(tx, &module.id).await? {
+        return Err(Error::not_found(Noun::Module, &module.name));
+    }
     if store::modules::in_use(tx, &module.product, &module.name).await? {
         return Err(Error::InUse { noun: Noun::Module, name: module.name.to_string(), by: "its packages" });
     }

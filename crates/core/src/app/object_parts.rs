@@ -4,6 +4,7 @@ use md5::{Digest, Md5 as Md5Hash};
 use otaru_model::{Id, Md5, Object, ObjectPart, ObjectUpload, Right, Sha256};
 use serde_json::{Map, Value};
 
+use super::error::gone;
 use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_large};
 use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
 use crate::blobs::{BlobReader, Finished, StageId};
@@ -110,7 +111,8 @@ impl App {
         self.write(caller, move |tx| {
             Box::pin(async move {
                 objects::bucket_of(tx, &tenant, &record.bucket).await?;
-                Ok(store::objects::begin_upload(tx, &tenant, &record).await?)
+                let begun = store::objects::begin_upload(tx, &tenant, &record).await;
+                begun.map_err(gone(Noun::Bucket, &record.bucket))
             })
         })
         .await?;
@@ -206,7 +208,8 @@ impl App {
             Box::pin(async move {
                 let found = store::objects::upload(tx, &tenant, &upload).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Upload, upload))?;
-                let replaced = store::objects::put_part(tx, &upload, &part, &stage).await?;
+                let replaced = store::objects::put_part(tx, &upload, &part, &stage).await;
+                let replaced = replaced.map_err(gone(Noun::Upload, upload))?;
                 Ok((part, replaced))
             })
         })

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use otaru_model::{Bucket, Id, Md5, Object, Right, Sha256};
 use serde_json::{Map, Value};
 
+use super::error::gone;
 use super::{App, Caller, Error, Noun};
 use crate::blobs::{BlobError, BlobReader, Finished, StageId, Staged};
 use crate::clock::random_text;
@@ -164,12 +165,15 @@ impl App {
         self.write(caller, move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &bucket).await?;
-                let mut object = object_of(tx, &tenant, &from_bucket, &from_key).await?;
+                bucket_of(tx, &tenant, &from_bucket).await?;
+                let found = store::objects::get_and_hold(tx, &tenant, &from_bucket, &from_key).await?;
+                let mut object = found.ok_or_else(|| Error::not_found(Noun::Object, &from_key))?;
                 (object.bucket, object.key, object.modified_ms) = (bucket, key, now_ms);
                 if let Some((content_type, extra)) = new {
                     (object.content_type, object.extra) = (content_type, extra);
                 }
-                store::objects::put(tx, &tenant, &object).await?;
+                let put = store::objects::put(tx, &tenant, &object).await;
+                put.map_err(gone(Noun::Bucket, &object.bucket))?;
                 Ok(object)
             })
         })
@@ -225,10 +229,12 @@ impl App {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &record.bucket).await?;
                 if expected != Expected::Anything {
-                    let present = store::objects::get(tx, &tenant, &record.bucket, &record.key).await?;
+                    // Neither can the object change nor another of its key come until this one is there.
+                    store::objects::hold_bucket(tx, &tenant, &record.bucket).await?;
+                    let present = store::objects::get_and_hold(tx, &tenant, &record.bucket, &record.key).await?;
                     check_expected(&record.key, &expected, present.as_ref())?;
                 }
-                Ok(store::objects::put(tx, &tenant, &record).await?)
+                store::objects::put(tx, &tenant, &record).await.map_err(gone(Noun::Bucket, &record.bucket))
             })
         })
         .await?;

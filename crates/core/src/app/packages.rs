@@ -6,6 +6,7 @@ use otaru_model::{
 };
 use serde_json::{Map, Value};
 
+use super::error::gone;
 use super::{App, Caller, Error, Noun, ProductRef, imports, modules, products};
 use crate::store::packages::Import;
 use crate::store::{self, Tx};
@@ -122,6 +123,14 @@ pub struct PackageChange {
     pub name_claim: Option<&'static str>,
 }
 
+/// The texts of a package that may be rewritten; an absent one is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackageTexts {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub custom_info: Option<String>,
+}
+
 /// What a verification of stored bytes found, file by file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -161,7 +170,8 @@ impl App {
                 if let (true, Some(problem)) = (new.rules.refuse_wrong_bytes, &package.integrity_note) {
                     return Err(Error::WrongBytes(problem.clone()));
                 }
-                store::packages::insert(tx, &package, &product.space).await?;
+                let inserted = store::packages::insert(tx, &package, &product.space).await;
+                inserted.map_err(gone(Noun::Product, new.product.text()))?;
                 settle_sources(tx, found).await?;
                 keep_rules(tx, &package, &new.rules).await?;
                 Ok(package)
@@ -202,6 +212,35 @@ impl App {
                 package.name = change.name.or(package.name);
                 package.description = change.description.or(package.description);
                 package.custom_info = change.custom_info.or(package.custom_info);
+                package.updated_ms = now_ms;
+                store::packages::update(tx, &package).await?;
+                Ok(package)
+            })
+        })
+        .await
+    }
+
+    /// Rewrites a package's texts: `rewrite` gets what is and says what shall be.
+    pub async fn rewrite_package(
+        &self,
+        caller: &Caller,
+        id: &Id,
+        rewrite: impl FnOnce(&mut PackageTexts) + Send + 'static,
+    ) -> Result<Package, Error> {
+        caller.require(Right::Publish)?;
+        let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
+        self.write(caller, move |tx| {
+            Box::pin(async move {
+                let mut package = of_tenant(tx, &tenant, &id).await?;
+                let mut texts = PackageTexts {
+                    name: package.name.take(),
+                    description: package.description.take(),
+                    custom_info: package.custom_info.take(),
+                };
+                rewrite(&mut texts);
+                check_texts(&texts.name, &texts.description, &texts.custom_info)?;
+                (package.name, package.description) = (texts.name, texts.description);
+                package.custom_info = texts.custom_info;
                 package.updated_ms = now_ms;
                 store::packages::update(tx, &package).await?;
                 Ok(package)
@@ -309,8 +348,12 @@ async fn existing_module(tx: &mut Tx<'_>, product: &Product, name: &ModuleName) 
     if name.is_built_in() {
         return Ok(name.clone());
     }
-    let found = store::modules::by_name(tx, &product.id, name).await?;
-    Ok(found.ok_or_else(|| Error::not_found(Noun::Module, name))?.name)
+    let not_found = || Error::not_found(Noun::Module, name);
+    let module = store::modules::by_name(tx, &product.id, name).await?.ok_or_else(not_found)?;
+    if !store::modules::hold(tx, &module.id).await? {
+        return Err(not_found());
+    }
+    Ok(module.name)
 }
 
 async fn find_here(
@@ -333,7 +376,7 @@ async fn find_here(
             if store::objects::bucket_by_name(tx, tenant, bucket).await?.is_none() {
                 return Err(Error::not_found(Noun::Bucket, bucket));
             }
-            let found = store::objects::get(tx, tenant, bucket, key).await?;
+            let found = store::objects::get_and_hold(tx, tenant, bucket, key).await?;
             let object = found.ok_or_else(|| Error::not_found(Noun::Object, name()))?;
             (last_segment(key), object.size_bytes, object.sha256, object.md5, None)
         }
@@ -428,10 +471,17 @@ pub(super) fn judge(files: &[PackageFile]) -> (Integrity, Option<String>) {
 }
 
 async fn settle_sources(tx: &mut Tx<'_>, found: Vec<Found>) -> Result<(), Error> {
+    // Several files of a package may be of one upload.
+    let mut taken = Vec::new();
     for found in found {
         match found {
+            Found::Here { upload: Some(upload), .. } if taken.contains(&upload) => {}
             Found::Here { upload: Some(upload), .. } => {
-                store::uploads::delete(tx, &upload).await?;
+                taken.push(upload);
+                // Another package may have taken it in the meantime.
+                if !store::uploads::delete(tx, &upload).await? {
+                    return Err(Error::not_found(Noun::Upload, upload));
+                }
             }
             Found::Here { upload: None, .. } => {}
             Found::Elsewhere { import, .. } => store::packages::add_import(tx, &import).await?,
@@ -485,8 +535,11 @@ fn check(new: &NewPackage) -> Result<(), Error> {
     if !(1..=20).contains(&new.files.len()) {
         return Err(Error::invalid("files", "1 to 20 files"));
     }
-    let texts =
-        [("name", &new.name, 256), ("description", &new.description, 1024), ("custom_info", &new.custom_info, 4096)];
+    check_texts(&new.name, &new.description, &new.custom_info)
+}
+
+fn check_texts(name: &Option<String>, description: &Option<String>, custom_info: &Option<String>) -> Result<(), Error> {
+    let texts = [("name", name, 256), ("description", description, 1024), ("custom_info", custom_info, 4096)];
     for (field, text, most) in texts {
         if text.as_ref().is_some_and(|text| text.chars().count() > most) {
             return Err(Error::invalid(field, format!("at most {most} characters")));

@@ -2,6 +2,7 @@
 
 use otaru_model::{Id, Page, PageOf, Product, ProductDraft, Right, Space};
 
+use super::error::gone;
 use super::{App, Caller, Error, Noun};
 use crate::clock::random_text;
 use crate::store::products::ProductFilter;
@@ -59,6 +60,10 @@ impl App {
         self.write(caller, move |tx| {
             Box::pin(async move {
                 let space = space_of(tx, &tenant, new.space_code.as_deref()).await?;
+                if new.unique_name {
+                    // Two of the same name at the same time would not see each other.
+                    store::tenants::hold(tx, &tenant).await?;
+                }
                 if new.unique_name && store::products::name_taken(tx, &tenant, &new.draft.name, new.door).await? {
                     return Err(Error::exists(Noun::Product, &new.draft.name));
                 }
@@ -74,7 +79,8 @@ impl App {
                     created_ms: now_ms,
                     updated_ms: now_ms,
                 };
-                if !store::products::insert(tx, &tenant, &product).await? {
+                let inserted = store::products::insert(tx, &tenant, &product).await;
+                if !inserted.map_err(gone(Noun::Space, &product.space_code))? {
                     return Err(Error::exists(Noun::Product, &product.code));
                 }
                 Ok(product)

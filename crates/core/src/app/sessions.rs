@@ -92,10 +92,14 @@ impl App {
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    // Of several sign-ins at once the last one's token is the valid one, not each one's.
+                    if !sessions::hold_key(tx, &key_id).await? {
+                        return Ok::<_, super::Error>(false);
+                    }
                     if let Some(old) = replaces
                         && !use_refresh_token(tx, &old, &key_id, now_ms).await?
                     {
-                        return Ok::<_, super::Error>(false);
+                        return Ok(false);
                     }
                     if !overlapping {
                         sessions::end_all(tx, &key_id).await?;

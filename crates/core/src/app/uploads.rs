@@ -174,6 +174,15 @@ impl Receiving {
         Ok(upload)
     }
 
+    /// Gives up what came: an upload in one go is gone, one in pieces is what it was before this piece.
+    pub async fn abandon(self) -> Result<(), Error> {
+        match self.writer {
+            Writer::Whole(staged) => drop(staged),
+            Writer::Piece(appending) => appending.abandon().await?,
+        }
+        Ok(())
+    }
+
     fn explain(&self, error: BlobError) -> Error {
         match error {
             BlobError::TooLarge => {

@@ -110,6 +110,21 @@ impl Store {
         }
     }
 
+    /// Prepares statements: one that does not fit the schema shows before it is needed.
+    pub async fn prepare(&self, statements: Vec<&'static Statement>) -> Result<(), StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                for statement in statements {
+                    tx.prepare(statement)
+                        .await
+                        .map_err(|error| StoreError::Unexpected(format!("{error}, in: {}", statement.text())))?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Asks the database for a sign of life.
     pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
         static PING: Statement = Statement::new("SELECT 1");
@@ -150,6 +165,13 @@ impl Tx<'_> {
         match self {
             Tx::Sqlite(connection) => super::sqlite::execute(connection, statement, parameters),
             Tx::Postgres(client) => super::postgres::execute(client, statement, parameters).await,
+        }
+    }
+
+    async fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        match self {
+            Tx::Sqlite(connection) => super::sqlite::prepare(connection, statement),
+            Tx::Postgres(client) => super::postgres::prepare(client, statement).await,
         }
     }
 

@@ -5,6 +5,9 @@ pub enum StoreError {
     /// The database cannot be reached or does not take writes now; the same call may go through later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction took away what this one refers to, or began to refer to what this one takes away.
+    #[error("something that this depends on was changed at the same time: {0}")]
+    Conflict(String),
     /// The disk under the database is full.
     #[error("the disk under the database is full")]
     Full,
@@ -16,6 +19,10 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
         use rusqlite::ErrorCode;
+        use rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
+        if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_CONSTRAINT_FOREIGNKEY) {
+            return StoreError::Conflict(error.to_string());
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::Full,
             Some(
@@ -35,9 +42,9 @@ impl From<tokio_postgres::Error> for StoreError {
         use tokio_postgres::error::SqlState;
         match error.code() {
             Some(&SqlState::DISK_FULL) => StoreError::Full,
-            Some(code)
-                if code.code().starts_with("08") || code.code().starts_with("57") || code.code().starts_with("53") =>
-            {
+            Some(&SqlState::FOREIGN_KEY_VIOLATION) => StoreError::Conflict(describe(&error)),
+            // Connections, deadlocks and lost races, resources, and the server's own coming and going.
+            Some(code) if ["08", "40", "53", "57"].iter().any(|class| code.code().starts_with(class)) => {
                 StoreError::Unavailable(describe(&error))
             }
             Some(_) => StoreError::Unexpected(describe(&error)),

@@ -22,6 +22,8 @@ statements! {
     COUNT = "SELECT COUNT(*) FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
         WHERE m.tenant_id = $1 AND ($2 = '' OR s.code = $2) AND ($3 = '' OR p.code = $3)";
     COUNT_OF_PRODUCT = "SELECT COUNT(*) FROM modules WHERE product_id = $1";
+    HOLD = "SELECT 1 FROM modules WHERE id = $1 FOR KEY SHARE";
+    HOLD_ALONE = "SELECT 1 FROM modules WHERE id = $1 FOR UPDATE";
     UPDATE = "UPDATE modules SET alias = $3, description = $4, updated_ms = $5 WHERE tenant_id = $1 AND id = $2";
     DELETE = "DELETE FROM modules WHERE tenant_id = $1 AND id = $2";
     DELETE_OF_PRODUCT = "DELETE FROM modules WHERE product_id = $1
@@ -106,6 +108,16 @@ pub async fn update(
 ) -> Result<bool, StoreError> {
     let parameters = [tenant.into(), id.into(), alias.into(), description.into(), now_ms.into()];
     Ok(tx.execute(&UPDATE, &parameters).await? == 1)
+}
+
+/// Keeps a module from being deleted until the transaction ends. False if it is not there.
+pub async fn hold(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD, &[id.into()]).await? == 1)
+}
+
+/// Waits for those who hold the module and lets others wait until the transaction ends. False if it is not there.
+pub async fn hold_alone(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD_ALONE, &[id.into()]).await? == 1)
 }
 
 pub async fn delete(tx: &mut Tx<'_>, tenant: &Id, id: &Id) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ use super::{Row, StoreError, Tx};
 statements! {
     CREATE_BUCKET = "INSERT INTO buckets (tenant_id, name, region, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     BUCKET = "SELECT name, region, created_ms FROM buckets WHERE tenant_id = $1 AND name = $2";
+    HOLD_BUCKET = "SELECT 1 FROM buckets WHERE tenant_id = $1 AND name = $2 FOR UPDATE";
     BUCKETS = "SELECT name, region, created_ms FROM buckets WHERE tenant_id = $1 ORDER BY created_ms, name";
     DELETE_BUCKET = "DELETE FROM buckets WHERE tenant_id = $1 AND name = $2
         AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.tenant_id = $1 AND o.bucket = $2)
@@ -19,6 +20,8 @@ statements! {
             modified_ms = excluded.modified_ms";
     GET = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
         FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3";
+    GET_AND_HOLD = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
+        FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3 FOR SHARE";
     LIST = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
         FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key > $3 AND object_key < $4
         ORDER BY object_key LIMIT $5";
@@ -91,8 +94,14 @@ pub async fn buckets(tx: &mut Tx<'_>, tenant: &Id) -> Result<Vec<Bucket>, StoreE
     tx.rows(&BUCKETS, &[tenant.into()], bucket).await
 }
 
-/// False if the bucket is not there or not empty.
+/// Lets who puts new objects into the bucket wait until the transaction ends. False if the bucket is not there.
+pub async fn hold_bucket(tx: &mut Tx<'_>, tenant: &Id, name: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD_BUCKET, &[tenant.into(), name.into()]).await? == 1)
+}
+
+/// False if the bucket is not there or not empty. Objects that others are putting into it are waited for.
 pub async fn delete_bucket(tx: &mut Tx<'_>, tenant: &Id, name: &str) -> Result<bool, StoreError> {
+    hold_bucket(tx, tenant, name).await?;
     Ok(tx.execute(&DELETE_BUCKET, &[tenant.into(), name.into()]).await? == 1)
 }
 
@@ -116,6 +125,11 @@ pub async fn put(tx: &mut Tx<'_>, tenant: &Id, new: &Object) -> Result<(), Store
 
 pub async fn get(tx: &mut Tx<'_>, tenant: &Id, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
     tx.row(&GET, &[tenant.into(), bucket.into(), key.as_bytes().into()], object).await
+}
+
+/// An object that stays as it is until the transaction ends: what refers to its bytes is on record before it can go.
+pub async fn get_and_hold(tx: &mut Tx<'_>, tenant: &Id, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
+    tx.row(&GET_AND_HOLD, &[tenant.into(), bucket.into(), key.as_bytes().into()], object).await
 }
 
 /// Objects whose key begins with `prefix`, in the order of their keys' bytes: those after `after`, or from `from` on.

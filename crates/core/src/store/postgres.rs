@@ -145,6 +145,15 @@ fn as_parameters<'v>(parameters: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)>
     parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
+/// Also refuses a statement with a parameter that no [`Value`] fits.
+pub(super) async fn prepare(client: &ClientWrapper, statement: &Statement) -> Result<(), StoreError> {
+    let prepared = client.prepare_cached(statement.text()).await?;
+    match prepared.params().iter().find(|ty| !Value::accepts(ty)) {
+        Some(ty) => Err(StoreError::Unexpected(format!("a parameter of type {ty}"))),
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn rows<T>(
     client: &ClientWrapper,
     statement: &Statement,

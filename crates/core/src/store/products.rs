@@ -23,6 +23,7 @@ statements! {
     COUNT = "SELECT COUNT(*) FROM products p JOIN spaces s ON s.id = p.space_id
         WHERE p.tenant_id = $1 AND ($2 = '' OR s.code = $2) AND ($3 = '' OR p.name = $3)";
     NAME_TAKEN = "SELECT 1 FROM products WHERE tenant_id = $1 AND name = $2 AND door = $3 LIMIT 1";
+    HOLD = "SELECT 1 FROM products WHERE id = $1 FOR UPDATE";
     UPDATE = "UPDATE products SET name = $3, device_type = $4, model = $5, manufacturer = $6, protocol = $7, description = $8,
             extra = $9, updated_ms = $10 WHERE tenant_id = $1 AND id = $2";
     DELETE = "DELETE FROM products WHERE tenant_id = $1 AND id = $2
@@ -136,8 +137,15 @@ pub async fn update(
     Ok(tx.execute(&UPDATE, &parameters).await? == 1)
 }
 
+/// Lets others who need the product wait until the transaction ends, after waiting for those who need it now. False if it is
+/// not there.
+pub async fn hold(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD, &[id.into()]).await? == 1)
+}
+
 /// False if the product still has packages.
 pub async fn delete(tx: &mut Tx<'_>, tenant: &Id, id: &Id) -> Result<bool, StoreError> {
+    hold(tx, id).await?;
     super::modules::delete_of_product(tx, id).await?;
     Ok(tx.execute(&DELETE, &[tenant.into(), id.into()]).await? == 1)
 }

@@ -11,6 +11,7 @@ statements! {
     END = "DELETE FROM sessions WHERE token_digest = $1 AND kind = $2";
     END_KIND = "DELETE FROM sessions WHERE key_id = $1 AND kind = $2";
     END_ALL = "DELETE FROM sessions WHERE key_id = $1";
+    HOLD_KEY = "SELECT 1 FROM access_keys WHERE id = $1 FOR NO KEY UPDATE";
     FORGET = "DELETE FROM sessions WHERE expires_ms < $1";
 }
 
@@ -38,6 +39,11 @@ pub async fn insert(
     expires_ms: i64,
 ) -> Result<(), StoreError> {
     tx.execute(&INSERT, &[token.into(), kind.name().into(), key_id.into(), expires_ms.into()]).await.map(drop)
+}
+
+/// Lets other sign-ins with this key wait until the transaction ends. False if there is no such key.
+pub async fn hold_key(tx: &mut Tx<'_>, key_id: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD_KEY, &[key_id.into()]).await? == 1)
 }
 
 /// The access key that a live token stands for.

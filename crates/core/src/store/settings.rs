@@ -19,6 +19,10 @@ pub async fn get_or_put(tx: &mut Tx<'_>, name: &str, value: &str) -> Result<Stri
     stored.ok_or_else(|| StoreError::Unexpected(format!("the setting {name} vanished")))
 }
 
+pub async fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>, StoreError> {
+    tx.row(&GET, &[name.into()], |row| row.string(0)).await
+}
+
 /// The largest id on record, after which new ones must come.
 pub async fn newest_id(tx: &mut Tx<'_>) -> Result<Id, StoreError> {
     let mut newest = Id::MIN;

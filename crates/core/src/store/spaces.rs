@@ -11,6 +11,7 @@ statements! {
     BY_CODE = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 AND code = $2";
     DEFAULT = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 AND is_default = 1 ORDER BY id LIMIT 1";
     LIST = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 ORDER BY id";
+    HOLD = "SELECT 1 FROM spaces WHERE id = $1 FOR UPDATE";
     RENAME = "UPDATE spaces SET name = $3 WHERE tenant_id = $1 AND id = $2";
     DELETE = "DELETE FROM spaces WHERE tenant_id = $1 AND id = $2
         AND NOT EXISTS (SELECT 1 FROM products WHERE products.space_id = $2)";
@@ -55,7 +56,8 @@ pub async fn rename(tx: &mut Tx<'_>, tenant: &Id, id: &Id, name: &str) -> Result
     Ok(tx.execute(&RENAME, &[tenant.into(), id.into(), name.into()]).await? == 1)
 }
 
-/// False if the space still has products.
+/// False if the space still has products. Products that others are making in it are waited for.
 pub async fn delete(tx: &mut Tx<'_>, tenant: &Id, id: &Id) -> Result<bool, StoreError> {
+    tx.execute(&HOLD, &[id.into()]).await?;
     Ok(tx.execute(&DELETE, &[tenant.into(), id.into()]).await? == 1)
 }

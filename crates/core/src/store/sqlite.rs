@@ -207,6 +207,11 @@ impl ToSql for Value<'_> {
     }
 }
 
+pub(super) fn prepare(connection: &Connection, statement: &Statement) -> Result<(), StoreError> {
+    connection.prepare_cached(statement.sqlite_text())?;
+    Ok(())
+}
+
 pub(super) fn rows<T>(
     connection: &Connection,
     statement: &Statement,

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-/// SQL that is written once. SQLite reads `$1` as a *name*, numbered by first appearance, so for it the text is rewritten to `?1`.
+/// SQL that is written once. SQLite reads `$1` as a *name*, numbered by first appearance, so for it the text is rewritten to `?1`;
+/// and since it has one writer, a lock at a statement's end is left out.
 #[derive(Debug)]
 pub struct Statement {
     text: std::borrow::Cow<'static, str>,
@@ -24,7 +25,11 @@ impl Statement {
     }
 
     pub(super) fn sqlite_text(&self) -> &str {
-        self.sqlite.get_or_init(|| self.text.replace('$', "?"))
+        self.sqlite.get_or_init(|| {
+            const LOCKS: [&str; 4] = [" FOR UPDATE", " FOR NO KEY UPDATE", " FOR SHARE", " FOR KEY SHARE"];
+            let unlocked = LOCKS.iter().find_map(|lock| self.text.strip_suffix(lock)).unwrap_or(&self.text);
+            unlocked.replace('$', "?")
+        })
     }
 }
 

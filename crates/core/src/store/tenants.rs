@@ -9,6 +9,7 @@ statements! {
     INSERT = "INSERT INTO tenants (id, name, name_folded, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     BY_ID = "SELECT id, name, created_ms FROM tenants WHERE id = $1";
     BY_NAME = "SELECT id, name, created_ms FROM tenants WHERE name_folded = $1";
+    HOLD = "SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
     LIST = "SELECT id, name, created_ms FROM tenants ORDER BY id";
 }
 
@@ -34,6 +35,11 @@ pub async fn by_id(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Tenant>, StoreErro
 
 pub async fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, StoreError> {
     tx.row(&BY_NAME, &[(&folded(name)).into()], tenant).await
+}
+
+/// Lets others who hold the tenant wait until the transaction ends. False if it is not there.
+pub async fn hold(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(&HOLD, &[id.into()]).await? == 1)
 }
 
 pub async fn list(tx: &mut Tx<'_>) -> Result<Vec<Tenant>, StoreError> {

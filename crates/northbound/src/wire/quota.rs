@@ -20,6 +20,17 @@ impl Quota {
         Quota { calls, window_ms, recent: Mutex::default() }
     }
 
+    /// Whether the caller has a call left, without taking it; otherwise in how many milliseconds there will be one.
+    pub fn check(&self, caller: &str, now_ms: i64) -> Result<(), i64> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(times) = recent.get(caller).filter(|_| self.calls > 0) else { return Ok(()) };
+        let live = |time: &&i64| **time > now_ms - self.window_ms && **time <= now_ms;
+        if times.iter().filter(live).count() < self.calls as usize {
+            return Ok(());
+        }
+        Err(times.iter().find(live).map_or(self.window_ms, |&first| first + self.window_ms - now_ms).max(1))
+    }
+
     /// Takes one call out of the caller's quota, or tells in how many milliseconds there will be one.
     pub fn take(&self, caller: &str, now_ms: i64) -> Result<(), i64> {
         if self.calls == 0 {
@@ -57,6 +68,16 @@ mod tests {
         assert_eq!(quota.take("b", 999), Ok(()), "callers have quotas of their own");
         assert_eq!(quota.take("a", 1000), Ok(()));
         assert_eq!(quota.take("a", 1000), Err(600));
+    }
+
+    #[test]
+    fn checking_takes_nothing() {
+        let quota = Quota::new(1, 1000);
+        assert_eq!(quota.check("a", 0), Ok(()));
+        assert_eq!(quota.take("a", 0), Ok(()));
+        assert_eq!(quota.check("a", 400), Err(600));
+        assert_eq!(quota.check("a", 1000), Ok(()));
+        assert_eq!(Quota::new(0, 1000).check("a", 0), Ok(()), "no limit");
     }
 
     #[test]

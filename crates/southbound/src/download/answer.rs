@@ -35,9 +35,9 @@ pub struct Entity<'a> {
 
 /// Answers a GET or HEAD for `entity` with 200, 206, 304, 412 or 416.
 ///
-/// `open` gives the bytes of a range, both whole file and part; it is called when the body is about to be sent, for several
-/// ranges one after the other, and never for HEAD. A stream that ends early or fails breaks the connection off, which is what
-/// tells a device that its file is incomplete.
+/// `open` gives the bytes of a range, both whole file and part; it is called when the body is about
+/// to be sent, for several ranges one after the other, and never for HEAD. A stream that ends early
+/// or fails breaks the connection off, which is what tells a device that its file is incomplete.
 pub fn answer<F, S, E>(method: &Method, headers: &HeaderMap, entity: &Entity<'_>, open: F) -> Response<Body>
 where
     F: Fn(Range<u64>) -> S + Send + 'static,
@@ -103,7 +103,8 @@ fn describe(head: &mut HeaderMap, entity: &Entity<'_>, content_type: &str, lengt
     }
 }
 
-/// A value that no header can carry is left out: it came from stored data, and the bytes are more useful than an error.
+/// A value that no header can carry is left out: it came from stored data, and the bytes are more
+/// useful than an error.
 fn set(head: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         head.insert(name, value);

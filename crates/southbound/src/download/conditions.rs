@@ -12,7 +12,8 @@ use super::range::{Requested, parse_range};
 pub enum Plan {
     /// 200: the whole file.
     Whole,
-    /// 206: one range, or several as `multipart/byteranges`. Never empty, each range inside the file.
+    /// 206: one range, or several as `multipart/byteranges`. Never empty, each range inside the
+    /// file.
     Parts(Vec<Range<u64>>),
     /// 304: the caller has these bytes already.
     NotModified,
@@ -38,9 +39,10 @@ impl Plan {
 
 /// Weighs the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2.
 ///
-/// `etag` is the strong entity tag with its quotes, `last_modified` the text of that header; both as the answer will carry them.
-/// Dates are compared as text: a client sends back the date it was given, and a miss only costs a transfer that is correct anyway.
-/// `Range` counts on GET alone (section 14.2), so HEAD always names the full length.
+/// `etag` is the strong entity tag with its quotes, `last_modified` the text of that header; both
+/// as the answer will carry them. Dates are compared as text: a client sends back the date it was
+/// given, and a miss only costs a transfer that is correct anyway. `Range` counts on GET alone
+/// (section 14.2), so HEAD always names the full length.
 #[must_use]
 pub fn plan(method: &Method, headers: &HeaderMap, size_bytes: u64, etag: &str, last_modified: Option<&str>) -> Plan {
     let same_date =
@@ -79,7 +81,8 @@ pub fn plan(method: &Method, headers: &HeaderMap, size_bytes: u64, etag: &str, l
     }
 }
 
-/// The header's text if it is there exactly once; a range set that comes in two lines is no valid header.
+/// The header's text if it is there exactly once; a range set that comes in two lines is no valid
+/// header.
 fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -102,7 +105,8 @@ fn lists_tag(headers: &HeaderMap, name: &HeaderName, etag: &str, comparison: Com
     }))
 }
 
-/// The entity tags of a list, each with its quotes, and whether it is weak. A comma may stand inside a tag.
+/// The entity tags of a list, each with its quotes, and whether it is weak. A comma may stand
+/// inside a tag.
 fn entity_tags(line: &str) -> impl Iterator<Item = (bool, &str)> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -116,6 +120,7 @@ fn entity_tags(line: &str) -> impl Iterator<Item = (bool, &str)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is meant, not a list of numbers")]
 mod tests {
     use super::*;
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-/// `attachment; filename=name.bin`, unquoted where the name is a token: a device SDK in the field takes everything behind the
-/// equals sign as the name, quotes included. Any other name is quoted, with what ASCII cannot say replaced by `_`, and followed
-/// by its exact spelling as `filename*` (RFC 8187).
+/// `attachment; filename=name.bin`, unquoted where the name is a token: a device SDK in the field
+/// takes everything behind the equals sign as the name, quotes included. Any other name is quoted,
+/// with what ASCII cannot say replaced by `_`, and followed by its exact spelling as `filename*`
+/// (RFC 8187).
 #[must_use]
 pub fn attachment(file_name: &str) -> String {
     if !file_name.is_empty() && file_name.bytes().all(is_token) {

@@ -1,11 +1,13 @@
-//! `multipart/byteranges`: several ranges in one body whose length is known before the first byte (RFC 9110 section 14.6).
+//! `multipart/byteranges`: several ranges in one body whose length is known before the first byte
+//! (RFC 9110 section 14.6).
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 
-/// The pieces of text around the ranges, written once so that the promised length and the sent bytes cannot differ.
+/// The pieces of text around the ranges, written once so that the promised length and the sent
+/// bytes cannot differ.
 pub(super) struct Multipart {
     /// Per range: the text in front of it.
     parts: Vec<(Bytes, Range<u64>)>,
@@ -14,7 +16,8 @@ pub(super) struct Multipart {
 }
 
 impl Multipart {
-    /// `tag` is the text of the entity tag. It makes the boundary: a digest of the content, which the content cannot contain.
+    /// `tag` is the text of the entity tag. It makes the boundary: a digest of the content, which
+    /// the content cannot contain.
     pub(super) fn new(ranges: Vec<Range<u64>>, size_bytes: u64, content_type: &str, tag: &str) -> Self {
         let letters: String = tag.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
         // At most 70 characters are allowed (RFC 2046 section 5.1.1).

@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 
-/// More ranges than this in one request are answered with the whole file (RFC 9110 section 14.2 allows to ignore the header).
+/// More ranges than this in one request are answered with the whole file (RFC 9110 section 14.2
+/// allows to ignore the header).
 pub const MAX_RANGES: usize = 16;
 
 /// What a `Range` header asks of a file of known size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requested {
-    /// The header is malformed, of another unit, or asks for more than is reasonable: it is ignored.
+    /// The header is malformed, of another unit, or asks for more than is reasonable: it is
+    /// ignored.
     Everything,
-    /// One to [`MAX_RANGES`] non-empty ranges inside the file, in the order in which they were asked for.
+    /// One to [`MAX_RANGES`] non-empty ranges inside the file, in the order in which they were
+    /// asked for.
     Parts(Vec<Range<u64>>),
     /// The header is well formed and no byte of it lies inside the file.
     Nothing,
@@ -50,9 +53,10 @@ impl Spec {
 
 /// Reads a `Range` header for a file of `size_bytes`.
 ///
-/// A malformed header is ignored, as RFC 9110 section 14.2 asks. So is one that would cost more than the whole file: more than
-/// [`MAX_RANGES`] ranges, more than two ranges that overlap others, or several ranges that add up to the whole file or more.
-/// A single range is always honoured, `bytes=0-` too: devices that ask for it expect 206.
+/// A malformed header is ignored, as RFC 9110 section 14.2 asks. So is one that would cost more
+/// than the whole file: more than [`MAX_RANGES`] ranges, more than two ranges that overlap others,
+/// or several ranges that add up to the whole file or more. A single range is always honoured,
+/// `bytes=0-` too: devices that ask for it expect 206.
 #[must_use]
 pub fn parse_range(header: &str, size_bytes: u64) -> Requested {
     let Some(specs) = specs(header) else {
@@ -60,7 +64,8 @@ pub fn parse_range(header: &str, size_bytes: u64) -> Requested {
     };
     let parts: Vec<_> = specs.iter().filter_map(|spec| spec.within(size_bytes)).collect();
     if parts.is_empty() {
-        // A suffix of a file without bytes is satisfiable by RFC 9110 section 14.1.2, yet no Content-Range can name it.
+        // A suffix of a file without bytes is satisfiable by RFC 9110 section 14.1.2, yet no
+        // Content-Range can name it.
         let empty_suffix = size_bytes == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(1..)));
         return if empty_suffix { Requested::Everything } else { Requested::Nothing };
     }
@@ -70,7 +75,8 @@ pub fn parse_range(header: &str, size_bytes: u64) -> Requested {
     Requested::Parts(parts)
 }
 
-/// The ranges of a well formed header with a reasonable number of them. Empty list elements are skipped, as section 5.6.1 asks.
+/// The ranges of a well formed header with a reasonable number of them. Empty list elements are
+/// skipped, as section 5.6.1 asks.
 fn specs(header: &str) -> Option<Vec<Spec>> {
     let (unit, set) = header.split_once('=')?;
     if !unit.trim_matches([' ', '\t']).eq_ignore_ascii_case("bytes") {
@@ -89,7 +95,8 @@ fn specs(header: &str) -> Option<Vec<Spec>> {
     (!specs.is_empty()).then_some(specs)
 }
 
-/// Digits only; a number beyond 64 bits lies past the end of any file, so the largest value stands for it.
+/// Digits only; a number beyond 64 bits lies past the end of any file, so the largest value stands
+/// for it.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -116,6 +123,7 @@ fn is_wasteful(parts: &[Range<u64>], size_bytes: u64) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is meant, not a list of numbers")]
 mod tests {
     use proptest::prelude::*;
 

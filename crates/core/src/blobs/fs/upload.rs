@@ -111,6 +111,16 @@ impl Appending {
     }
 }
 
+impl Appending {
+    /// Takes the upload back to what it was before this append.
+    pub async fn abandon(mut self) -> Result<(), BlobError> {
+        self.upload.batch.clear();
+        let sink = self.upload.idle().await?;
+        let cut_to_bytes = sink.cut_to_bytes.unwrap_or(0);
+        off_runtime(move || Ok(sink.file.set_len(cut_to_bytes)?)).await
+    }
+}
+
 impl Fs {
     pub(in crate::blobs) async fn stage(self: &Arc<Fs>, id: &StageId, limit_bytes: u64) -> Result<Staged, BlobError> {
         let (fs, label) = (Arc::clone(self), id.clone());
@@ -340,6 +350,21 @@ mod tests {
         sink.file.write_all(b"678").unwrap();
         assert_eq!(std::fs::metadata(fs.staged_path(&id)).unwrap().len(), 8);
         assert!(matches!(sink.fail(BlobError::Full), BlobError::Full));
+        assert_eq!(std::fs::read(fs.staged_path(&id)).unwrap(), b"12345");
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_append_takes_the_upload_back_to_where_it_was() {
+        let (_home, fs) = store().await;
+        let id = StageId::new("grows").unwrap();
+        let mut first = fs.append(&id, 0, u64::MAX).await.unwrap();
+        first.write(Bytes::from_static(b"12345")).await.unwrap();
+        assert_eq!(first.keep().await.unwrap(), 5);
+
+        let mut second = fs.append(&id, 5, u64::MAX).await.unwrap();
+        second.write(Bytes::from(vec![1; BATCH_BYTES])).await.unwrap();
+        second.write(Bytes::from_static(b"678")).await.unwrap();
+        second.abandon().await.unwrap();
         assert_eq!(std::fs::read(fs.staged_path(&id)).unwrap(), b"12345");
     }
 

@@ -1,0 +1,171 @@
+//! How packages, pages and times look on the way out (contract §1.3, §1.4, §3, §4.5, §4.6, §14).
+//!
+//! Members come in the order of the two samples that the contract is built on. A package made by another door is shown with
+//! what there is a word for; what there is none for is left out.
+
+use otaru_core::app::App;
+use otaru_model::{Integrity, Package, PackageFile, PackageKind, Verification};
+
+use super::answer::{Record, Value};
+use super::call::Call;
+use super::error::Failure;
+use super::files::SignMethod;
+use super::modules;
+use crate::wire::time::TimeFormat;
+
+const NAME_CHARACTERS: usize = 40;
+/// `Integer` is a signed 32-bit number in every official client, so a larger size has no spelling.
+const MAX_INTEGER: u64 = i32::MAX as u64;
+/// The key id that download links carry; it says whose signature they have.
+pub const LINK_KEY: &str = "aliyun links";
+
+/// The paging parameters of a list, checked.
+pub struct Paging {
+    pub current_page: i64,
+    pub page_size: i64,
+}
+
+impl Paging {
+    pub fn read(call: &Call<'_>) -> Result<Paging, Failure> {
+        Ok(Paging { current_page: call.integer("CurrentPage")?, page_size: call.integer("PageSize")? })
+    }
+
+    /// The page's number, counted from zero.
+    pub fn number(&self) -> u64 {
+        u64::try_from(self.current_page - 1).unwrap_or(0)
+    }
+
+    pub fn size(&self) -> u32 {
+        u32::try_from(self.page_size).unwrap_or(0)
+    }
+
+    pub fn count_of(&self, total: u64) -> u64 {
+        total.div_ceil(u64::from(self.size().max(1)))
+    }
+}
+
+/// A time as `Utc…` fields have it.
+pub fn utc(at_ms: i64) -> String {
+    TimeFormat::Millis.format(at_ms)
+}
+
+/// What ListOTAFirmware and QueryOTAFirmware say alike, and what only the latter says.
+pub struct Shape<'a> {
+    package: &'a Package,
+    details: Option<&'a App>,
+}
+
+/// A row of ListOTAFirmware.
+pub fn row(package: &Package) -> Shape<'_> {
+    Shape { package, details: None }
+}
+
+/// The answer of QueryOTAFirmware.
+pub fn details<'a>(app: &'a App, package: &'a Package) -> Shape<'a> {
+    Shape { package, details: Some(app) }
+}
+
+impl Shape<'_> {
+    pub fn into_record(self) -> Record {
+        let package = self.package;
+        let method = sign_method(package);
+        let single = match package.files.as_slice() {
+            [file] => Some(file),
+            _ => None,
+        };
+        let record = Record::new()
+            .with("SrcVersion", self.source_version())
+            .with_some("FirmwareSign", single.and_then(|file| sign_of(file, method)))
+            .with("ProductKey", package.product_key.as_str())
+            .with("Type", i64::from(package.kind == PackageKind::Delta))
+            .with("UtcModified", utc(package.updated_ms))
+            .with("SignMethod", method.name())
+            .with("UtcCreate", utc(package.created_ms))
+            .with_some("FirmwareSize", single.and_then(size_of))
+            .with("Status", status(package))
+            .with("FirmwareId", super::ids::spell(&package.id))
+            .with_some("FirmwareDesc", package.description.as_deref());
+        let record = match self.details {
+            Some(app) => record.with_some("FirmwareUrl", single.and_then(|_| url_of(app, package, 0))),
+            None => record,
+        };
+        let record = record
+            .with("DestVersion", package.version.as_str())
+            .with("ProductName", package.product_name.as_str())
+            .with("FirmwareName", package.display_name(NAME_CHARACTERS))
+            .with("ModuleName", modules::spell(&package.module));
+        match self.details {
+            None => record,
+            Some(app) => record
+                .with_some("Udi", package.custom_info.as_deref())
+                .with("VerifyProgress", verify_progress(package))
+                .with_some("MultiFiles", single.is_none().then(|| files(app, package, method))),
+        }
+    }
+
+    /// One version has a place here, so of several it is the first. None at all is `null` in a list and an empty text in the
+    /// details.
+    fn source_version(&self) -> Value {
+        match (self.package.source_versions.first(), self.details) {
+            (Some(first), _) => Value::from(first.as_str()),
+            (None, None) => Value::Null,
+            (None, Some(_)) => Value::from(""),
+        }
+    }
+}
+
+fn files(app: &App, package: &Package, method: SignMethod) -> Value {
+    let file = |(position, file): (usize, &PackageFile)| {
+        Record::new()
+            .with("Name", file.name.as_str())
+            .with_some("Size", size_of(file))
+            .with_some("FileMd5", file.declared_md5.clone().or_else(|| file.md5.map(|md5| md5.to_string())))
+            .with_some("SignValue", sign_of(file, method))
+            .with_some("Url", url_of(app, package, position))
+    };
+    Value::Flat(package.files.iter().enumerate().map(file).collect())
+}
+
+/// The method that every signature of the package agrees with: SHA-256 if all files were declared so.
+fn sign_method(package: &Package) -> SignMethod {
+    let is_sha256 =
+        |file: &PackageFile| file.declared_sign.as_deref().is_some_and(|sign| SignMethod::Sha256.fits(sign));
+    if !package.files.is_empty() && package.files.iter().all(is_sha256) { SignMethod::Sha256 } else { SignMethod::Md5 }
+}
+
+fn sign_of(file: &PackageFile, method: SignMethod) -> Option<String> {
+    let declared = [&file.declared_sign, &file.declared_md5].into_iter().flatten().find(|sign| method.fits(sign));
+    declared.cloned().or_else(|| match method {
+        SignMethod::Md5 => file.md5.map(|md5| md5.to_string()),
+        SignMethod::Sha256 => file.sha256.map(|sha256| sha256.to_string()),
+    })
+}
+
+fn size_of(file: &PackageFile) -> Option<u64> {
+    (file.size_bytes <= MAX_INTEGER).then_some(file.size_bytes)
+}
+
+fn url_of(app: &App, package: &Package, position: usize) -> Option<String> {
+    let link = app.link(package, position)?;
+    let (key_id, _) = app.service_key(LINK_KEY);
+    Some(format!("{}?Expires={}&OSSAccessKeyId={key_id}&Signature={}", link.url, link.expires_s, link.signature))
+}
+
+/// A package whose bytes are not the declared ones is offered to no device, which is what 3 says.
+fn status(package: &Package) -> i64 {
+    match (package.integrity, package.verification) {
+        (Integrity::Failed, _) => 3,
+        (_, Verification::NotNeeded) => -1,
+        (_, Verification::Unverified) => 0,
+        (_, Verification::Verified) => 1,
+        (_, Verification::Verifying) => 2,
+        (_, Verification::Failed) => 3,
+    }
+}
+
+fn verify_progress(package: &Package) -> i64 {
+    match package.verification {
+        Verification::Verified => 100,
+        Verification::NotNeeded | Verification::Unverified | Verification::Verifying | Verification::Failed => 0,
+    }
+}

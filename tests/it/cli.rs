@@ -1,0 +1,179 @@
+//! The command line against a real server: what people type, what they read, and the exit codes that scripts see.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, binary};
+
+/// Runs a command in the server's folder, with its key and a state folder of the test's own.
+fn otaru(server: &Server, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(server.folder.path());
+    command.env("OTARU_SERVER", format!("http://{}", server.http)).env("XDG_STATE_HOME", server.folder.path());
+    command.env("OTARU_ACCESS_KEY_ID", ACCESS_KEY_ID).env("OTARU_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET);
+    command.output().expect("the command can be run")
+}
+
+#[track_caller]
+fn expect(output: Output, code: i32) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
+    (out, err)
+}
+
+#[track_caller]
+fn json(output: Output) -> Value {
+    let (out, _) = expect(output, 0);
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+}
+
+#[test]
+fn a_team_publishes_a_firmware_from_the_command_line() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| otaru(&server, arguments);
+    expect(run(&["product", "create", "lamp", "--code", "LAMP", "--model", "L1"]), 0);
+    let (table, _) = expect(run(&["product", "list"]), 0);
+    assert!(table.lines().next().is_some_and(|heading| heading.contains("CODE")), "{table}");
+    assert!(table.contains("LAMP"), "{table}");
+
+    let bytes: Vec<u8> = (0..1_000_000u32).map(|number| (number.wrapping_mul(number) >> 7) as u8).collect();
+    std::fs::write(server.folder.path().join("lamp-2.bin"), &bytes).unwrap();
+    let push = ["package", "push", "lamp-2.bin", "--product", "LAMP", "--version", "2.0", "--json"];
+    let package = json(run(&push));
+    let id = package["id"].as_str().unwrap();
+    assert_eq!((&package["version"], &package["integrity"]), (&"2.0".into(), &"ready".into()));
+    assert_eq!(package["files"][0]["name"], "lamp-2.bin");
+    assert_eq!(std::fs::read_dir(server.folder.path().join("otaru/uploads")).unwrap().count(), 0, "nothing to resume");
+
+    let (listed, _) = expect(run(&["package", "list", "--product", "LAMP"]), 0);
+    assert!(listed.contains(id) && listed.contains("976.6 KiB"), "{listed}");
+    expect(run(&["package", "verify", id]), 0);
+    expect(run(&["package", "download", id, "--output", "fetched"]), 0);
+    assert!(std::fs::read(server.folder.path().join("fetched/lamp-2.bin")).unwrap() == bytes, "other bytes came back");
+
+    spoil(&server.data().join("blobs"), bytes.len() as u64);
+    let (out, err) = expect(run(&["package", "verify", id]), 1);
+    assert!(out.contains("not those that were uploaded") && err.contains("is not what it should be"), "{out}{err}");
+    expect(run(&["package", "delete", id]), 0);
+    expect(run(&["package", "show", id]), 3);
+}
+
+/// Changes a byte of the one file of that length.
+fn spoil(folder: &Path, size_bytes: u64) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() {
+            spoil(&path, size_bytes);
+        } else if metadata.len() == size_bytes {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[0] ^= 1;
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_push_goes_on_where_it_was() {
+    let server = Server::start();
+    expect(otaru(&server, &["product", "create", "lamp", "--code", "LAMP"]), 0);
+    let bytes = vec![7u8; 300_000];
+    std::fs::write(server.folder.path().join("lamp.bin"), &bytes).unwrap();
+    // A first part as an earlier run would have left it: the upload is begun, and this machine remembers it.
+    let made = server.send(
+        &signed("POST", "/api/v1/uploads")
+            .header("Upload-Length", "300000")
+            .header("Upload-Metadata", "filename bGFtcC5iaW4="),
+    );
+    assert_eq!(made.status, 201);
+    let location = header(&made.headers, "location").to_owned();
+    let piece = signed("PATCH", &location)
+        .header("Upload-Offset", "0")
+        .header("Content-Type", "application/offset+octet-stream")
+        .body(&bytes[..200_000]);
+    assert_eq!(server.send(&piece).status, 204);
+    let uploads = server.folder.path().join("otaru/uploads");
+    std::fs::create_dir_all(&uploads).unwrap();
+    // Under which name it is remembered is told by a run that fails after the upload: the version is refused.
+    let push = ["package", "push", "lamp.bin", "--product", "LAMP", "--json", "--version"];
+    let refused = "x".repeat(300);
+    expect(otaru(&server, &[&push[..], &[&refused]].concat()), 3);
+    let remembered: Vec<_> = std::fs::read_dir(&uploads).unwrap().flatten().collect();
+    assert_eq!(remembered.len(), 1);
+    std::fs::write(remembered[0].path(), &location).unwrap();
+
+    let package = json(otaru(&server, &[&push[..], &["1"]].concat()));
+    assert_eq!(package["files"][0]["size_bytes"], 300_000);
+    let gone = server.send(&signed("GET", &location));
+    assert_eq!(gone.status, 404, "the begun upload went into the package");
+}
+
+fn signed(method: &str, target: &str) -> super::http::Request {
+    use base64::Engine;
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{ACCESS_KEY_ID}:{ACCESS_KEY_SECRET}"));
+    let request = super::http::Request::new(method, target).header("Tus-Resumable", "1.0.0");
+    request.header("Authorization", format!("Basic {pair}"))
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+    let found = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+#[test]
+fn failures_say_what_to_do_and_have_codes_of_their_own() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| otaru(&server, arguments);
+    let (_, usage) = expect(run(&["package", "lst"]), 2);
+    assert!(usage.contains("list"), "{usage}");
+    let (_, file) = expect(run(&["package", "push", "none.bin", "--product", "P", "--version", "1"]), 2);
+    assert!(file.contains("none.bin"), "{file}");
+    let (_, refused) = expect(run(&["product", "show", "none"]), 3);
+    assert!(refused.contains("there is no product none"), "{refused}");
+    let (_, wrong_key) = expect(run(&["space", "list", "--access-key-secret", "wrong"]), 3);
+    assert!(wrong_key.contains("check the access key"), "{wrong_key}");
+    let (_, nobody) = expect(run(&["space", "list", "--server", "http://127.0.0.1:1"]), 4);
+    assert!(nobody.contains("is the server running"), "{nobody}");
+}
+
+#[test]
+fn without_a_key_the_servers_own_credentials_are_used() {
+    let server = Server::start();
+    let mut command = Command::new(binary());
+    command.args(["tenant", "list", "--credentials", "data"]).current_dir(server.folder.path());
+    command.env("OTARU_SERVER", format!("http://{}", server.http));
+    command.env_remove("OTARU_ACCESS_KEY_ID").env_remove("OTARU_ACCESS_KEY_SECRET");
+    let (out, _) = expect(command.output().unwrap(), 0);
+    assert!(out.contains("DEFAULT"), "{out}");
+}
+
+#[test]
+fn the_doctor_finds_what_is_wrong() {
+    let server = Server::start();
+    let data = server.data();
+    let data = data.to_str().unwrap();
+    let ports = ["--http", "127.0.0.1:0", "--objects", "127.0.0.1:0"];
+    let doctor = [&["doctor", "--json", "--data", data], &ports[..]].concat();
+    let found = json(otaru(&server, &doctor));
+    let verdict = |found: &Value, what: &str| {
+        let line = found.as_array().unwrap().iter().find(|line| line["check"] == what);
+        line.map(|line| line["verdict"].as_str().unwrap().to_owned()).unwrap_or_default()
+    };
+    for what in
+        ["server", "clock", "server store", "configuration", "data folder", "store", "master key", "certificate"]
+    {
+        assert_eq!(verdict(&found, what), "ok", "{what}: {found:#}");
+    }
+    let other_key = server.folder.path().join("other.key");
+    let made = Server::start();
+    std::fs::copy(made.data().join("master.key"), &other_key).unwrap();
+    let with_other = [&doctor[..], &["--master-key-file", other_key.to_str().unwrap()]].concat();
+    let (out, err) = expect(otaru(&server, &with_other), 1);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(verdict(&found, "master key"), "fail", "{out}");
+    assert!(err.contains("1 of"), "{err}");
+}
