@@ -6,13 +6,13 @@ use otaru_core::app::{App, Credential};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use crate::wire::aws_v2::{self, AwsV2Signature, ResignError};
+use crate::wire::aws_v4::{AwsV4Signature, ChunkSigner};
 use crate::wire::obs::ObsSignature;
 use crate::wire::time::is_within;
 use crate::wire::{RequestHead, SignatureError};
 
 use super::error::{refusal, signature, signing_in};
-use super::v4::{self, AwsV4Signature};
-use super::{Settings, error};
+use super::{Settings, error, limits};
 
 /// In whose words a client speaks and wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ impl Dialect {
         let in_url = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "AccessKeyId");
         if in_header || in_url { Dialect::Obs } else { Dialect::S3 }
     }
+}
+
+/// A request whose signature is right.
+pub struct Signed {
+    pub credential: Credential,
+    /// What signs the chunks of its body.
+    pub chunks: Option<ChunkSigner>,
 }
 
 /// Until when a request is good.
@@ -48,9 +55,9 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Finds out who signed the request, checks the signature unless it is of version 4, which the S3 service computes, and
-    /// turns what that does not know into what it does.
-    pub async fn signer(&self, parts: &mut Parts) -> S3Result<Credential> {
+    /// Finds out who signed the request, checks the signature and its time, and signs the request again as the S3 service
+    /// knows it.
+    pub async fn signer(&self, parts: &mut Parts) -> S3Result<Signed> {
         let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         one_signature_only(&head)?;
         if let Some(found) = ObsSignature::of(&head).map_err(|error| signature(&error))? {
@@ -65,7 +72,7 @@ impl Check<'_> {
         Err(refusal(S3ErrorCode::AccessDenied, "The request is not signed in a way that this server knows."))
     }
 
-    async fn obs(&self, parts: &mut Parts, found: ObsSignature<'static>) -> S3Result<Credential> {
+    async fn obs(&self, parts: &mut Parts, found: ObsSignature<'static>) -> S3Result<Signed> {
         let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
@@ -77,10 +84,10 @@ impl Check<'_> {
         verdict.map_err(|error| signature(&error))?;
         let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
         aws_v2::resign(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
-        Ok(credential)
+        Ok(Signed { credential, chunks: None })
     }
 
-    async fn aws_v2(&self, parts: &mut Parts, found: AwsV2Signature<'static>) -> S3Result<Credential> {
+    async fn aws_v2(&self, parts: &mut Parts, found: AwsV2Signature<'static>) -> S3Result<Signed> {
         let head = &RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
@@ -97,29 +104,34 @@ impl Check<'_> {
                 return Err(signature(&error));
             }
         }
-        // So the S3 service sees signatures in the header only, and never an end that it holds against the system's clock.
-        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
-        aws_v2::sign_again(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
-        Ok(credential)
+        self.hand_on(parts, &credential, &found.access_key_id)?;
+        Ok(Signed { credential, chunks: None })
     }
 
-    async fn aws_v4(&self, parts: &mut Parts, found: AwsV4Signature) -> S3Result<Credential> {
+    async fn aws_v4(&self, parts: &mut Parts, found: AwsV4Signature) -> S3Result<Signed> {
         let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         found.check_headers(&head).map_err(|error| signature(&error))?;
-        let (signed_at_ms, lifetime_ms) = found.signed_at_ms(&head).map_err(|error| signature(&error))?;
-        match lifetime_ms {
-            Some(lifetime_ms) if self.is_ahead(signed_at_ms) => {
-                self.in_time(&Good::Around(signed_at_ms))?;
-                self.in_time(&Good::Until(signed_at_ms.saturating_add(lifetime_ms)))?;
+        let signed_at_ms = found.signed_at_ms(&head).map_err(|error| signature(&error))?;
+        match found.expires() {
+            Some(expires) => {
+                if self.is_ahead(signed_at_ms) {
+                    self.in_time(&Good::Around(signed_at_ms))?;
+                }
+                self.in_time(&Good::Until(signed_at_ms.saturating_add(lifetime_ms(expires)?)))?;
             }
-            Some(lifetime_ms) => self.in_time(&Good::Until(signed_at_ms.saturating_add(lifetime_ms)))?,
             None => self.in_time(&Good::Around(signed_at_ms))?,
         }
         let credential = self.credential(&head, &found.access_key_id).await?;
-        if lifetime_ms.is_none() {
-            v4::name_the_date(&mut parts.headers, signed_at_ms);
-        }
-        Ok(credential)
+        let chunks = found.verify(&head, credential.secret.expose()).map_err(|error| signature(&error))?;
+        self.hand_on(parts, &credential, &found.access_key_id)?;
+        Ok(Signed { credential, chunks: Some(chunks) })
+    }
+
+    /// Signs a verified request again for the S3 service. So it has one kind of signature to know, always in the header, and
+    /// neither the time nor the body is its business.
+    fn hand_on(&self, parts: &mut Parts, credential: &Credential, key_id: &str) -> S3Result<()> {
+        let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
+        aws_v2::sign_again(parts, self.virtual_bucket, key_id, secret, now_ms).map_err(unfit)
     }
 
     fn is_ahead(&self, signed_at_ms: i64) -> bool {
@@ -149,6 +161,17 @@ impl Check<'_> {
             None => self.app.credential(key_id).await,
         };
         found.map_err(|error| signing_in(error, self.request_id))
+    }
+}
+
+/// How long a link is good for.
+fn lifetime_ms(expires: &str) -> S3Result<i64> {
+    match (limits::problem("presigned.expires", expires), expires.parse::<i64>()) {
+        (None, Ok(seconds)) => Ok(seconds * 1000),
+        (problem, _) => {
+            let text = format!("The seconds in X-Amz-Expires {}.", problem.unwrap_or_default());
+            Err(refusal(S3ErrorCode::InvalidArgument, text))
+        }
     }
 }
 

@@ -1,22 +1,22 @@
 //! Bodies on their way in: what steers an operation is small and read whole, an object is a stream.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body as AnyBody;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use md5::{Digest, Md5};
-use s3s::stream::{ByteStream, DynByteStream, RemainingLength};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result};
 
-use crate::wire::body::{BodyError, collect};
-use crate::wire::digest::{hex_of_32, sha256};
+use crate::wire::aws_v4::ChunkSigner;
+use crate::wire::digest::sha256;
 use crate::wire::percent::decode_path;
 
 use super::auth::Dialect;
@@ -26,90 +26,135 @@ use super::error::{named, refusal};
 /// The longest body that is no object: a thousand keys to delete, ten thousand parts to put together.
 const SMALL_MAX_BYTES: usize = 8 << 20;
 
-/// Why a stream ended early. The S3 service wraps errors in types of its own that show only their text.
-#[derive(Debug, thiserror::Error)]
+/// Why a stream ended early.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 enum StreamError {
-    #[error("{BROKEN}")]
+    #[error("the connection ended before the body did")]
     Broken,
-    #[error("{0}")]
+    #[error(transparent)]
     Chunk(#[from] ChunkError),
 }
 
-const BROKEN: &str = "the connection ended before the body did";
+/// What came behind the body, once all of it is there.
+#[derive(Clone, Default)]
+pub struct Trailers(Arc<OnceLock<HeaderMap>>);
+
+impl Trailers {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get()?.get(name)?.to_str().ok()
+    }
+}
 
 /// How the payload of a request was declared in `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
-    Plain,
+    /// Not at all, or as unsigned.
+    Unsigned,
+    /// With its SHA-256.
+    Hash([u8; 32]),
     /// In `aws-chunked` frames, each with a signature or without.
-    Chunked {
-        are_signed: bool,
-    },
+    Chunked { are_signed: bool },
 }
 
 impl Payload {
-    pub fn of(headers: &HeaderMap) -> Payload {
-        let declared = headers.get("x-amz-content-sha256").map_or(&b""[..], HeaderValue::as_bytes);
-        if !declared.starts_with(b"STREAMING-") {
-            return Payload::Plain;
+    pub fn of(headers: &HeaderMap) -> S3Result<Payload> {
+        let Some(declared) = headers.get("x-amz-content-sha256") else { return Ok(Payload::Unsigned) };
+        match declared.as_bytes() {
+            b"UNSIGNED-PAYLOAD" => return Ok(Payload::Unsigned),
+            b"STREAMING-UNSIGNED-PAYLOAD-TRAILER" => return Ok(Payload::Chunked { are_signed: false }),
+            b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
+                return Ok(Payload::Chunked { are_signed: true });
+            }
+            _ => {}
         }
-        Payload::Chunked { are_signed: !declared.starts_with(b"STREAMING-UNSIGNED-") }
+        let hash = declared.to_str().ok().and_then(|text| text.parse::<otaru_model::Sha256>().ok());
+        let wrong = "x-amz-content-sha256 is the SHA-256 of the body in hexadecimal, UNSIGNED-PAYLOAD, or one of \
+                     STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD and the same with -TRAILER.";
+        hash.map(|hash| Payload::Hash(hash.0)).ok_or_else(|| refusal(S3ErrorCode::InvalidArgument, wrong))
     }
 }
 
-/// Prepares the body for the S3 service.
-pub async fn take(parts: &mut Parts, virtual_bucket: Option<&str>, dialect: Dialect, body: AnyBody) -> S3Result<Body> {
-    let payload = Payload::of(&parts.headers);
-    if is_object(parts, virtual_bucket) {
-        return Ok(match payload {
-            Payload::Plain => {
-                let body = AnyBody::from_stream(body.into_data_stream().map_err(|_| StreamError::Broken));
-                let body = Body::http_body_unsync(body);
-                match parts.headers.contains_key(CONTENT_LENGTH) {
-                    true => body,
-                    false => Body::from(Box::pin(Lengthless(body)) as DynByteStream),
-                }
+/// Takes the frames off the body and prepares it for the S3 service. `signer` signs its chunks.
+pub async fn take(
+    parts: &mut Parts,
+    virtual_bucket: Option<&str>,
+    dialect: Dialect,
+    signer: Option<ChunkSigner>,
+    body: AnyBody,
+) -> S3Result<Body> {
+    let payload = Payload::of(&parts.headers)?;
+    let body = body.into_data_stream().map_err(|_| StreamError::Broken);
+    let body = match payload {
+        Payload::Unsigned | Payload::Hash(_) => body.left_stream(),
+        Payload::Chunked { are_signed } => {
+            if are_signed && signer.is_none() {
+                let text = "Chunks are signed under signature version 4 only.";
+                return Err(refusal(S3ErrorCode::InvalidRequest, text));
             }
-            Payload::Chunked { are_signed } => Body::http_body_unsync(reframed(body, Frames::new(are_signed))),
-        });
+            let trailers = Trailers::default();
+            parts.extensions.insert(trailers.clone());
+            unframed(body, Frames::new(signer.filter(|_| are_signed)), trailers).right_stream()
+        }
+    };
+    if is_object(parts, virtual_bucket) {
+        return Ok(Body::http_body_unsync(AnyBody::from_stream(body)));
     }
-    let bytes = collect(body, SMALL_MAX_BYTES).await.map_err(|error| match error {
-        BodyError::TooLong(limit) => refusal(
-            S3ErrorCode::MaxMessageLengthExceeded,
-            format!("The body of this operation has at most {limit} bytes."),
-        ),
-        BodyError::Broken => incomplete(),
-    })?;
-    if payload == Payload::Plain {
-        check_md5(&parts.headers, &bytes)?;
-        check_sha256(&parts.headers, &bytes)?;
+    let bytes = collect(body).await?;
+    check_md5(&parts.headers, &bytes)?;
+    if let Payload::Hash(declared) = payload
+        && declared != sha256(&bytes)
+    {
+        return Err(wrong_sha256());
     }
     let bytes = match dialect {
         Dialect::S3 => bytes,
         Dialect::Obs => name_the_region(parts, bytes),
     };
-    if payload == Payload::Plain && !bytes.is_empty() {
+    if !bytes.is_empty() {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
     Ok(Body::from(bytes))
 }
 
-/// A body that does not say how long it is. The S3 service refuses one under signature version 4, as AWS does; OBS takes
-/// it, and its clients send it. Where its hash was signed, the length has to be known all the same.
-struct Lengthless(Body);
-
-impl Stream for Lengthless {
-    type Item = Result<Bytes, s3s::StdError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(context)
-    }
+/// The body without its frames; the trailers are set when it ends.
+fn unframed(
+    body: impl Stream<Item = Result<Bytes, StreamError>> + Send + 'static,
+    frames: Frames,
+    trailers: Trailers,
+) -> impl Stream<Item = Result<Bytes, StreamError>> + Send + 'static {
+    let reading = (Box::pin(body), Some(frames), VecDeque::new());
+    stream::try_unfold(reading, move |(mut body, mut frames, mut ready)| {
+        let trailers = trailers.clone();
+        async move {
+            loop {
+                if let Some(bytes) = ready.pop_front() {
+                    return Ok(Some((bytes, (body, frames, ready))));
+                }
+                match (body.next().await.transpose()?, frames.as_mut()) {
+                    (Some(arrived), Some(frames)) => ready.extend(frames.pass(arrived)?),
+                    _ => {
+                        if let Some(frames) = frames.take() {
+                            let _ = trailers.0.set(frames.finish()?);
+                        }
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    })
 }
 
-impl ByteStream for Lengthless {
-    fn remaining_length(&self) -> RemainingLength {
-        RemainingLength::new_exact(usize::MAX)
+async fn collect(body: impl Stream<Item = Result<Bytes, StreamError>>) -> S3Result<Bytes> {
+    let mut body = pin!(body);
+    let mut all = BytesMut::new();
+    while let Some(bytes) = body.next().await {
+        all.extend_from_slice(&bytes.map_err(stream_failed)?);
+        if all.len() > SMALL_MAX_BYTES {
+            let text = format!("The body of this operation has at most {SMALL_MAX_BYTES} bytes.");
+            return Err(refusal(S3ErrorCode::MaxMessageLengthExceeded, text));
+        }
     }
+    Ok(all.freeze())
 }
 
 /// A bucket is created in a `Location` by OBS and in a `LocationConstraint` by S3.
@@ -135,16 +180,6 @@ fn is_object(parts: &Parts, virtual_bucket: Option<&str>) -> bool {
     parts.method == Method::PUT && names_a_key
 }
 
-fn reframed(body: AnyBody, mut frames: Frames) -> AnyBody {
-    let pieces = body.into_data_stream().map(move |arrived| {
-        let arrived = arrived.map_err(|_| StreamError::Broken)?;
-        Ok::<_, StreamError>(frames.pass(arrived)?)
-    });
-    AnyBody::from_stream(
-        pieces.map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok::<_, StreamError>))).try_flatten(),
-    )
-}
-
 /// What was signed of such a body in versions 2 and OBS is only its MD5.
 fn check_md5(headers: &HeaderMap, bytes: &[u8]) -> S3Result<()> {
     match md5_in(headers)? {
@@ -155,12 +190,7 @@ fn check_md5(headers: &HeaderMap, bytes: &[u8]) -> S3Result<()> {
     }
 }
 
-fn check_sha256(headers: &HeaderMap, bytes: &[u8]) -> S3Result<()> {
-    let declared = headers.get("x-amz-content-sha256").map_or(&b""[..], HeaderValue::as_bytes);
-    if declared.len() == 64 && declared != hex_of_32(&sha256(bytes)) { Err(wrong_sha256()) } else { Ok(()) }
-}
-
-fn wrong_sha256() -> S3Error {
+pub fn wrong_sha256() -> S3Error {
     named(
         "XAmzContentSHA256Mismatch",
         StatusCode::BAD_REQUEST,
@@ -178,9 +208,9 @@ pub fn md5_in(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
 
 /// How many bytes the object will have, if the client said so.
 pub fn declared_length(headers: &HeaderMap) -> S3Result<Option<u64>> {
-    let name = match Payload::of(headers) {
+    let name = match Payload::of(headers)? {
         Payload::Chunked { .. } => "x-amz-decoded-content-length",
-        Payload::Plain => "content-length",
+        Payload::Unsigned | Payload::Hash(_) => "content-length",
     };
     let Some(value) = headers.get(name) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -193,20 +223,26 @@ pub fn incomplete() -> S3Error {
 }
 
 /// Why the body could not be read to its end.
-pub fn reading_failed(error: &s3s::StdError, headers: &HeaderMap) -> S3Error {
-    let text = error.to_string();
-    let says = |part: &str| text.contains(part);
-    if says(BROKEN) || says("Incomplete") {
-        return incomplete();
-    }
-    if says(&ChunkError::TooLong.to_string()) {
-        return refusal(S3ErrorCode::EntityTooLarge, "A signed chunk of a body has at most 16 MiB.");
-    }
-    match Payload::of(headers) {
-        Payload::Plain => wrong_sha256(),
-        Payload::Chunked { .. } if says("SignatureMismatch") => {
-            refusal(S3ErrorCode::SignatureDoesNotMatch, "The signature of a chunk is not the right one.")
+pub fn reading_failed(error: &s3s::StdError) -> S3Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<StreamError>() {
+            return stream_failed(*error);
         }
-        Payload::Chunked { .. } => refusal(S3ErrorCode::InvalidRequest, "The chunks of the body are malformed."),
+        cause = error.source();
+    }
+    incomplete()
+}
+
+fn stream_failed(error: StreamError) -> S3Error {
+    match error {
+        StreamError::Broken | StreamError::Chunk(ChunkError::Incomplete) => incomplete(),
+        StreamError::Chunk(ChunkError::Malformed) => {
+            refusal(S3ErrorCode::InvalidRequest, "The chunks of the body are malformed.")
+        }
+        StreamError::Chunk(ChunkError::Signature) => refusal(
+            S3ErrorCode::SignatureDoesNotMatch,
+            "The signature of a chunk, or of what follows the last one, is not the right one.",
+        ),
     }
 }

@@ -5,10 +5,11 @@ use md5::{Digest, Md5 as Md5Hasher};
 use otaru_model::Md5;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::Checksum;
-use s3s::{S3ErrorCode, S3Request, S3Result, TrailingHeaders};
+use s3s::{S3ErrorCode, S3Request, S3Result};
 use serde_json::Value;
+use sha2::Sha256;
 
-use super::bodies::md5_in;
+use super::bodies::{Payload, Trailers, md5_in, wrong_sha256};
 use super::error::refusal;
 use super::stored::Checksums;
 
@@ -25,7 +26,9 @@ pub struct Declared {
     md5_hasher: Option<Md5Hasher>,
     /// Algorithm and digest in Base64; `None` where it comes as a trailer.
     checksums: Vec<(&'static str, Option<String>)>,
-    trailers: Option<TrailingHeaders>,
+    /// The digest that was signed, and ours so far.
+    payload: Option<([u8; 32], Sha256)>,
+    trailers: Option<Trailers>,
     hasher: ChecksumHasher,
 }
 
@@ -39,11 +42,16 @@ impl Declared {
         }
         let hasher = hasher_for(&checksums.iter().map(|(algorithm, _)| *algorithm).collect::<Vec<_>>());
         let md5 = md5_in(headers)?.map(Md5);
+        let payload = match Payload::of(headers)? {
+            Payload::Hash(declared) => Some((declared, Sha256::new())),
+            Payload::Unsigned | Payload::Chunked { .. } => None,
+        };
         Ok(Declared {
             md5,
             md5_hasher: md5.map(|_| Md5Hasher::new()),
             checksums,
-            trailers: request.trailing_headers.clone(),
+            payload,
+            trailers: request.extensions.get::<Trailers>().cloned(),
             hasher,
         })
     }
@@ -51,6 +59,9 @@ impl Declared {
     pub fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         if let Some(hasher) = &mut self.md5_hasher {
+            hasher.update(bytes);
+        }
+        if let Some((_, hasher)) = &mut self.payload {
             hasher.update(bytes);
         }
     }
@@ -61,6 +72,11 @@ impl Declared {
             && <[u8; 16]>::from(hasher.finalize()) != declared.0
         {
             return Err(refusal(S3ErrorCode::BadDigest, "The body has another MD5 than Content-MD5 declares."));
+        }
+        if let Some((declared, hasher)) = self.payload
+            && declared != <[u8; 32]>::from(hasher.finalize())
+        {
+            return Err(wrong_sha256());
         }
         let ours = self.hasher.finalize();
         let mut checked = Checksums::new();
@@ -115,12 +131,9 @@ fn in_trailers(headers: &HeaderMap) -> S3Result<Vec<String>> {
     Ok(algorithms)
 }
 
-fn trailer(trailers: Option<&TrailingHeaders>, algorithm: &str) -> S3Result<String> {
-    let read = |headers: &HeaderMap| {
-        let value = headers.get(format!("{PREFIX}{algorithm}"))?;
-        value.to_str().ok().map(str::to_owned)
-    };
-    trailers.and_then(|trailers| trailers.read(read)).flatten().ok_or_else(|| {
+fn trailer(trailers: Option<&Trailers>, algorithm: &str) -> S3Result<String> {
+    let found = trailers.and_then(|trailers| trailers.get(&format!("{PREFIX}{algorithm}")));
+    found.map(str::to_owned).ok_or_else(|| {
         refusal(S3ErrorCode::IncompleteBody, format!("The {algorithm} that was announced does not follow the body."))
     })
 }

@@ -13,7 +13,6 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use otaru_core::app::App;
 use otaru_core::clock;
-use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::S3ServiceBuilder;
 use s3s::{Body, S3Result};
 use tower::Service;
@@ -28,15 +27,11 @@ use super::{Settings, answers, bodies, scope};
 pub struct Door {
     app: App,
     settings: Arc<Settings>,
-    config: Arc<StaticConfigProvider>,
 }
 
 impl Door {
     pub(super) fn new(app: App, settings: Arc<Settings>) -> Door {
-        let mut config = S3Config::default();
-        config.presigned_url_max_skew_time_secs =
-            u32::try_from(settings.clock_skew_ms.div_ceil(1000)).unwrap_or(u32::MAX);
-        Door { app, settings, config: Arc::new(StaticConfigProvider::new(Arc::new(config))) }
+        Door { app, settings }
     }
 
     async fn answer(&self, request: Request<AnyBody>) -> Response<Body> {
@@ -63,13 +58,13 @@ impl Door {
     ) -> S3Result<Response<Body>> {
         scope::check_operation(&parts)?;
         let check = Check { app: &self.app, settings: &self.settings, virtual_bucket: bucket.as_deref(), request_id };
-        let credential = check.signer(&mut parts).await?;
-        let caller = credential.caller;
+        let signed = check.signer(&mut parts).await?;
+        let caller = signed.credential.caller;
         scope::check_headers(&parts, &caller)?;
-        let body = bodies::take(&mut parts, bucket.as_deref(), dialect, body).await?;
+        let body = bodies::take(&mut parts, bucket.as_deref(), dialect, signed.chunks, body).await?;
 
-        let known_key =
-            KnownKey { access_key_id: caller.key_id.clone(), secret: credential.secret.expose().to_owned() };
+        let secret = signed.credential.secret.expose().to_owned();
+        let known_key = KnownKey { access_key_id: caller.key_id.clone(), secret };
         for secret in ["x-amz-security-token", AUTHORIZATION.as_str()] {
             if let Some(value) = parts.headers.get_mut(secret) {
                 value.set_sensitive(true);
@@ -81,7 +76,6 @@ impl Door {
         service.set_auth(known_key);
         service.set_host(KnownHost(bucket));
         service.set_validation(BucketNames);
-        service.set_config(self.config.clone());
         let served = service.build().call(Request::from_parts(parts, body)).await;
         served.map_err(|error| {
             let error: s3s::StdError = error.into();

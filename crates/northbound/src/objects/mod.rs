@@ -1,15 +1,15 @@
 //! The object door: buckets and objects as S3 and OBS clients know them, on an address of its own.
 //!
-//! The S3 service behind it (the crate `s3s`) reads and writes the protocol; this room decides who is asking, speaks OBS
-//! where an OBS client stands outside, and ends in the object verbs of the app. What happens to a request, in order:
+//! The S3 service behind it (the crate `s3s`) reads and writes the operations; this room checks signatures, times and bodies
+//! by the house's own rules, speaks OBS where an OBS client stands outside, and ends in the object verbs of the app. What happens to a request, in order:
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `door` | the tower service: one request in, one answer out |
 //! | `hosts` | which bucket a host name stands for |
 //! | `scope` | refuses what is not offered, so that it is never taken for something else |
-//! | `auth`, `v4` | whose signature it is, and whether it is right and in time |
-//! | `bodies`, `chunks` | the body on its way in: small ones whole, objects as streams |
+//! | `auth` | whose signature it is, and whether it is right and in time |
+//! | `bodies`, `chunks` | the body on its way in: out of its frames, small ones whole, objects as streams |
 //! | `api` | the operations offered, one line each; `buckets`, `listing`, `reading`, `writing`, `copying`, `parts`, `uploads` have them |
 //! | `stored`, `digests`, `whole`, `conditions` | headers that are kept, digests that were declared, preconditions |
 //! | `limits` | what names, numbers and counts may be |
@@ -36,7 +36,6 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod uploads;
-mod v4;
 mod whole;
 mod writing;
 

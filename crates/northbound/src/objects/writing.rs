@@ -41,7 +41,7 @@ pub async fn transfer(
     let mut arrived_bytes = 0;
     if let Some(mut body) = body {
         while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|error| reading_failed(&error, headers))?;
+            let bytes = bytes.map_err(|error| reading_failed(&error))?;
             arrived_bytes += bytes.len() as u64;
             if arrived_bytes > limit_bytes {
                 return Err(too_large(limit_bytes));

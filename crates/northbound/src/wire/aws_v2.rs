@@ -14,7 +14,7 @@ use http::{HeaderMap, Uri, request};
 use super::canonical::RequestHead;
 use super::digest::{base64, hmac_sha1, same};
 use super::error::SignatureError;
-use super::percent::split_pairs;
+use super::percent::{decode_form, split_pairs};
 use super::time::TimeFormat;
 
 /// The query parameters that are part of the resource, sorted; compared with their case. The list is that of s3s 0.14.
@@ -54,6 +54,20 @@ const SUB_RESOURCES: [&str; 35] = [
     "versioning",
     "versions",
     "website",
+];
+
+/// The parameters of signed URLs: of OBS and of versions 2 and 4 of AWS.
+const SIGNATURES: [&[u8]; 10] = [
+    b"AccessKeyId",
+    b"AWSAccessKeyId",
+    b"Expires",
+    b"Signature",
+    b"X-Amz-Algorithm",
+    b"X-Amz-Credential",
+    b"X-Amz-Date",
+    b"X-Amz-Expires",
+    b"X-Amz-SignedHeaders",
+    b"X-Amz-Signature",
 ];
 
 /// Why a request cannot be turned into a signed S3 request.
@@ -343,10 +357,9 @@ fn without_signature(uri: &Uri) -> Option<Uri> {
     let mut out = String::with_capacity(uri.path().len() + 1 + query.len());
     out.push_str(uri.path());
     let mut separator = '?';
-    let kept = query.split('&').filter(|pair| {
-        split_pairs(pair.as_bytes())
-            .all(|(name, _)| !matches!(name, b"AccessKeyId" | b"AWSAccessKeyId" | b"Expires" | b"Signature"))
-    });
+    let kept = query
+        .split('&')
+        .filter(|pair| split_pairs(pair.as_bytes()).all(|(name, _)| !SIGNATURES.contains(&decode_form(name).as_ref())));
     for pair in kept {
         out.push(separator);
         separator = '&';

@@ -11,10 +11,12 @@
 //! | `acs3` | `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3` of Alibaba Cloud |
 //! | `oss_v1` | OSS form uploads (PostObject) and signed URLs, signature version 1 |
 //! | `obs` | OBS header and URL signatures |
+//! | `aws_v4` | AWS signature version 4 of S3, its URLs and the chunks of its bodies |
 //! | `aws_v2` | AWS signature version 2, as the S3 service behind the object door verifies it |
 
 pub mod acs3;
 pub mod aws_v2;
+pub mod aws_v4;
 pub mod body;
 pub mod canonical;
 pub mod digest;

@@ -86,6 +86,8 @@ pub struct Call {
     /// How long a link is good for.
     pub expires_s: i64,
     pub chunk_bytes: usize,
+    /// The region that version 4 signs for.
+    pub region: &'static str,
 }
 
 pub fn escape(text: &str) -> String {
@@ -120,6 +122,7 @@ impl Call {
             virtual_bucket: None,
             expires_s: 300,
             chunk_bytes: 8192,
+            region: "somewhere",
         }
     }
 
@@ -289,7 +292,7 @@ impl Call {
     }
 
     fn sign_v4_link(&mut self, keys: &Keys, now_ms: i64) {
-        let scope = Scope::new(keys, now_ms);
+        let scope = Scope::new(keys, self.region, now_ms);
         let signed = self.signed_headers();
         let names: Vec<&str> = signed.iter().map(|(name, _)| name.as_str()).collect();
         let mut parameters = vec![
@@ -311,7 +314,7 @@ impl Call {
 
     /// Adds the headers and answers the body as it goes over the wire.
     fn sign_v4(&mut self, sign: Sign, keys: &Keys, now_ms: i64) -> Vec<u8> {
-        let scope = Scope::new(keys, now_ms);
+        let scope = Scope::new(keys, self.region, now_ms);
         let declared = |call: &Call| call.headers.iter().find(|(name, _)| name == "x-amz-content-sha256").cloned();
         let payload = match sign {
             Sign::V4Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
@@ -389,14 +392,14 @@ struct Scope {
 }
 
 impl Scope {
-    fn new(keys: &Keys, now_ms: i64) -> Scope {
+    fn new(keys: &Keys, region: &str, now_ms: i64) -> Scope {
         let time = TimeFormat::Compact.format(now_ms);
         let day = &time[..8];
         let mut key = format!("AWS4{}", keys.secret.expose()).into_bytes();
-        for part in [day, "somewhere", "s3", "aws4_request"] {
+        for part in [day, region, "s3", "aws4_request"] {
             key = hmac_sha256(&key, part);
         }
-        Scope { scope: format!("{day}/somewhere/s3/aws4_request"), time, key }
+        Scope { scope: format!("{day}/{region}/s3/aws4_request"), time, key }
     }
 
     fn sign_request(&self, canonical: &str) -> String {

@@ -37,8 +37,10 @@ pub const KEY_ID: &str = "AKIDEXAMPLE0000000001";
 pub const SECRET: &str = "sk-Example-Secret-Key-0000000000000001";
 pub const BUCKET: &str = "ota-packages";
 
-/// A registry with one tenant, its door, and a clock that the test moves. It starts at the system's time, because the S3
-/// service looks at that clock when it checks a signature of version 4.
+/// The moment of the recordings, at which the clock stands.
+pub const START_MS: i64 = 1_795_275_949_000;
+
+/// A registry with one tenant, its door, and a clock that the test moves.
 pub struct World {
     pub app: App,
     pub clock: Clock,
@@ -106,7 +108,7 @@ impl World {
         let path = |name: &str| folder.path().join(name);
         let store = Store::open(&format!("sqlite:{}", path("otaru.db").display())).await.unwrap();
         let blobs = Blobs::open(&format!("fs:{}", path("blobs").display())).await.unwrap();
-        let clock = Clock::manual(Clock::system().now_ms());
+        let clock = Clock::manual(START_MS);
         let key = MasterKey::generate().unwrap();
         let app = App::open(store, blobs, key, clock.clone(), app::Settings::default(), BTreeMap::new()).await.unwrap();
         app.bootstrap(Some((KEY_ID.to_owned(), Secret::new(SECRET)))).await.unwrap().unwrap();
