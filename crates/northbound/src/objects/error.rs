@@ -122,3 +122,43 @@ pub fn signature(error: &SignatureError) -> S3Error {
 fn wrong_signature() -> S3Error {
     refusal(S3ErrorCode::SignatureDoesNotMatch, WRONG_SIGNATURE)
 }
+
+#[cfg(test)]
+mod tests {
+    use otaru_model::Right;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_app_have_codes_of_s3() {
+        let spelled = |error: Error| {
+            let spelled = answer(error, "7");
+            (spelled.status_code().unwrap().as_u16(), spelled.code().as_str().to_owned())
+        };
+        for (error, status, code) in [
+            (Error::not_found(Noun::Bucket, "b"), 404, "NoSuchBucket"),
+            (Error::not_found(Noun::Object, "k"), 404, "NoSuchKey"),
+            (Error::not_found(Noun::Upload, "u"), 404, "NoSuchUpload"),
+            (Error::not_found(Noun::Part, 1), 400, "InvalidPart"),
+            (Error::not_found(Noun::File, "f"), 500, "InternalError"),
+            (Error::exists(Noun::Object, "k"), 412, "PreconditionFailed"),
+            (Error::InUse { noun: Noun::Bucket, name: "b".to_owned(), by: "objects" }, 409, "BucketNotEmpty"),
+            (Error::TooLarge { limit_bytes: 1 }, 400, "EntityTooLarge"),
+            (Error::WrongBytes("other".to_owned()), 400, "BadDigest"),
+            (Error::Busy { noun: Noun::Upload }, 409, "OperationAborted"),
+            (Error::Forbidden { right: Right::Publish }, 403, "AccessDenied"),
+            (Error::Full, 507, "InsufficientStorage"),
+            (Error::Unavailable("away".to_owned()), 503, "ServiceUnavailable"),
+            (Error::Internal("secret".to_owned()), 500, "InternalError"),
+        ] {
+            assert_eq!(spelled(error), (status, code.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_fault_says_nothing_of_itself() {
+        for error in [Error::Internal("secret".to_owned()), Error::Unavailable("secret".to_owned())] {
+            assert!(!answer(error, "7").message().unwrap().contains("secret"));
+        }
+    }
+}

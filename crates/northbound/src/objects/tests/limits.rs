@@ -42,7 +42,7 @@ async fn every_limit_holds_at_its_edges() {
             }
             ("key.bytes", Rule::Integer { max, .. }) => {
                 let max = usize::try_from(*max).unwrap();
-                for key in ["k".repeat(1), "k".repeat(max), "包".repeat(max / 3)] {
+                for key in ["k".to_owned(), "k".repeat(max), "包".repeat(max / 3)] {
                     world.put(&key, b"content").await;
                 }
                 for key in ["k".repeat(max + 1), "包".repeat(max / 3 + 1)] {
