@@ -105,7 +105,7 @@ async fn ask_server(connection: &Connection, findings: &mut Findings) -> Option<
     };
     let (verdict, advice) = match ahead_ms.saturating_abs() {
         ..CLOCK_WARN_MS => (Verdict::Ok, ""),
-        ..CLOCK_FAIL_MS => (Verdict::Warn, ": set both clocks by NTP"),
+        CLOCK_WARN_MS..CLOCK_FAIL_MS => (Verdict::Warn, ": set both clocks by NTP"),
         _ => (Verdict::Fail, ": signed requests are refused; set both clocks by NTP"),
     };
     findings.add("clock", verdict, format!("the server's is {ahead_ms} ms ahead of this machine's{advice}"));

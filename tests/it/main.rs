@@ -1,5 +1,7 @@
 //! Tests of the whole: a real `otaru serve`, spoken to over sockets, its state made only through its doors.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod aliyun;
 mod cli;
 mod first_minute;
