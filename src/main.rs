@@ -36,7 +36,7 @@ enum Command {
     /// Bring the database's schema up to date (serving does it too)
     Migrate(Migrate),
     #[command(flatten)]
-    Client(cli::Command),
+    Client(Box<cli::Command>),
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let flags = matches.subcommand().map_or(&matches, |(_, flags)| flags);
     let outcome = match cli.command {
         Command::Serve(_) => load(flags).and_then(|(config, secrets)| serve::run(&config, &secrets)).map(|()| true),
-        Command::Client(command) => return cli::run(command, flags),
+        Command::Client(command) => return cli::run(*command, flags),
         Command::Migrate(options) => load(flags).and_then(|(config, _)| migrate_now(&config, options.check)),
     };
     match outcome {

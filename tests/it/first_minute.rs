@@ -30,3 +30,17 @@ fn secrets_lie_in_files_that_only_their_owner_reads() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+#[test]
+fn a_self_signed_certificate_opens_the_doors_over_tls_too() {
+    let server = Server::with(&["--self-signed", "--https", "127.0.0.1:0"]);
+    let https = server.https.expect("the ready line names the HTTPS address");
+    let curl = std::process::Command::new("curl")
+        .args(["--silent", "--show-error", "--noproxy", "*", "--cacert"])
+        .arg(server.data().join("tls/cert.pem"))
+        .arg(format!("https://{https}/healthz"))
+        .output()
+        .expect("curl is there: ./setup installs it");
+    let said = String::from_utf8_lossy(&curl.stderr).into_owned();
+    assert_eq!(String::from_utf8_lossy(&curl.stdout), "alive\n", "{said}");
+}
