@@ -26,7 +26,7 @@ pub fn http(app: &App, config: &Config, urls: &BaseUrls) -> Router {
         .route(&format!("{}/", aliyun::FORM_PATH), any(hand_over).with_state(alibaba))
         .merge(iotda::router(app.clone(), iotda_settings(config)))
         .merge(oceanconnect::router(app.clone(), oceanconnect_settings(config)))
-        .merge(native::router(app.clone(), native::Settings::default()))
+        .merge(native::router(app.clone(), native_settings(config)))
         .merge(download::router(app.clone()))
 }
 
@@ -58,6 +58,14 @@ async fn readyz(State(app): State<App>) -> (StatusCode, String) {
     match app.ready().await {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
+}
+
+fn native_settings(config: &Config) -> native::Settings {
+    native::Settings {
+        failed_sign_ins_per_minute: config.native.failed_sign_ins_per_minute,
+        upload_idle_ms: config.native.upload_idle_ms,
+        ..native::Settings::default()
     }
 }
 

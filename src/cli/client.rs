@@ -132,6 +132,10 @@ impl Client {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(Method::PATCH, path, Some(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.answer(self.request(Method::DELETE, path)).await.map(drop)
     }

@@ -200,6 +200,15 @@ pub struct Native {
     #[arg(id = "native-package-limit-bytes", long, value_name = "N", default_value_t = 8 * GIB,
           value_parser = value_parser!(u64).range(1..))]
     pub package_limit_bytes: u64,
+
+    /// Sign-ins of one address that may fail in any 60 seconds before more are refused; 0 for any number
+    #[arg(id = "native-failed-sign-ins-per-minute", long, value_name = "N", default_value_t = 20)]
+    pub failed_sign_ins_per_minute: u32,
+
+    /// How long a request with a file in it may send nothing, in milliseconds
+    #[arg(id = "native-upload-idle-ms", long, value_name = "N", default_value_t = 60_000,
+          value_parser = value_parser!(u64).range(1..))]
+    pub upload_idle_ms: u64,
 }
 
 /// Huawei Cloud IoTDA door.

@@ -12,3 +12,4 @@ mod objects;
 mod oceanconnect;
 mod server;
 mod tidy;
+mod vectors;

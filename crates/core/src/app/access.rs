@@ -154,6 +154,23 @@ impl App {
         self.insert_key(caller, new).await
     }
 
+    /// Takes in a key pair that programs sign in with already, so that they need no other one. Its id must be new to the whole
+    /// server, because every door finds the tenant by it.
+    pub async fn import_key(
+        &self,
+        caller: &Caller,
+        role: Role,
+        label: &str,
+        expires_ms: Option<i64>,
+        pair: (String, Secret),
+    ) -> Result<NewKey, Error> {
+        caller.require(Right::Administer)?;
+        self.check_key(label, expires_ms)?;
+        check_pair(&pair)?;
+        let new = self.draft_key(caller.tenant, role, label, expires_ms, Some(pair));
+        self.insert_key(caller, new).await
+    }
+
     /// Makes a successor for a key, in the same role; the old one ends after `grace_ms`.
     pub async fn rotate_key(&self, caller: &Caller, key_id: &str, grace_ms: i64) -> Result<NewKey, Error> {
         caller.require(Right::Administer)?;
@@ -321,4 +338,20 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// A chosen id has to be one that every door can read: it stands in headers between commas, colons and slashes.
+fn check_pair((id, secret): &(String, Secret)) -> Result<(), Error> {
+    let is_id = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    if !(4..=64).contains(&id.len()) || !id.chars().all(is_id) {
+        return Err(Error::invalid("id", "4 to 64 letters, digits, `_`, `-` and `.`"));
+    }
+    if id.starts_with(TEMPORARY_PREFIX) {
+        return Err(Error::invalid("id", format!("{TEMPORARY_PREFIX} begins the ids of temporary keys")));
+    }
+    let secret = secret.expose();
+    if !(16..=128).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::invalid("secret", "16 to 128 printable ASCII characters without spaces"));
+    }
+    Ok(())
 }

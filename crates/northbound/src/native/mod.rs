@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod keys;
 pub mod limits;
+mod members;
 mod modules;
 mod packages;
 mod page;
