@@ -55,7 +55,8 @@ impl App {
             return Err(refused());
         }
         let id = *package;
-        let found = self.read(|tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("open_link", |tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
         let package = found.ok_or_else(|| Error::not_found(Noun::Package, package))?;
         self.open_bytes(package, position).await
     }

@@ -155,7 +155,7 @@ impl App {
         for (position, file) in new.files.iter().enumerate() {
             elsewhere.push(self.find_elsewhere(id, position, file, new.rules.max_file_bytes).await?);
         }
-        self.write(caller, move |tx| {
+        self.write(caller, "create_package", move |tx| {
             Box::pin(async move {
                 let product = modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
                 let module = existing_module(tx, &product, &new.module).await?;
@@ -183,20 +183,20 @@ impl App {
     pub async fn show_package(&self, caller: &Caller, id: &Id) -> Result<Package, Error> {
         caller.require(Right::Read)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.read(|tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
+        self.read("show_package", |tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
     }
 
     /// A page of packages, newest first, with the exact total of those that pass the filters.
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.read("list_packages", |tx| Box::pin(async move { list(tx, &tenant, query).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let other_product = change.product.as_ref().is_some_and(|product| match product {
@@ -229,7 +229,7 @@ impl App {
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "rewrite_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let mut texts = PackageTexts {
@@ -253,7 +253,7 @@ impl App {
     pub async fn delete_package(&self, caller: &Caller, id: &Id) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_package", move |tx| {
             Box::pin(async move {
                 let package = of_tenant(tx, &tenant, &id).await?;
                 if !store::packages::delete(tx, &package).await? {
