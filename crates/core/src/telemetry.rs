@@ -12,6 +12,7 @@ use tracing::{Instrument, Span};
 
 use crate::app::Error;
 use crate::blobs::BlobError;
+use crate::store::Connections;
 
 const VERB: &str = "otaru_verb_seconds";
 const STORE: &str = "otaru_store_seconds";
@@ -126,6 +127,19 @@ pub fn over_quota() {
 pub(crate) fn group(verbs: usize, waiting: usize) {
     histogram!(GROUP).record(verbs as f64);
     gauge!(QUEUE).set(waiting as f64);
+}
+
+/// The pool of connections, as it is.
+pub(crate) fn connections(now: &Connections) {
+    gauge!("otaru_store_connections", "state" => "idle").set(now.idle as f64);
+    gauge!("otaru_store_connections", "state" => "busy").set(now.busy as f64);
+    gauge!("otaru_store_waiting").set(now.waiting as f64);
+}
+
+/// What there is of all tenants together.
+pub(crate) fn census(tenants: usize, packages: u64) {
+    gauge!("otaru_tenants").set(tenants as f64);
+    gauge!("otaru_packages").set(packages as f64);
 }
 
 /// What housekeeping found stored.

@@ -3,7 +3,7 @@
 use otaru_model::Sha256;
 
 use super::{App, Error, uploads};
-use crate::store;
+use crate::{store, telemetry};
 
 /// How long an object that arrives in parts may take.
 const PARTS_LIFETIME_MS: i64 = 7 * 24 * 3_600_000;
@@ -97,10 +97,16 @@ impl App {
     async fn sweep_blobs(&self, now_ms: i64) -> Result<usize, Error> {
         let before_ms = now_ms - UNREFERENCED_MS;
         let (mut count, mut after) = (0, None);
+        let (mut stored, mut stored_bytes) = (0, 0);
         loop {
             let blobs = self.inner.blobs.list(after.as_ref(), BLOBS_PER_STEP).await?;
-            let Some(last) = blobs.last() else { return Ok(count) };
+            let Some(last) = blobs.last() else {
+                telemetry::stored(stored, stored_bytes);
+                return Ok(count);
+            };
             after = Some(last.digest);
+            stored += blobs.len() as u64;
+            stored_bytes += blobs.iter().map(|blob| blob.size_bytes).sum::<u64>();
             for blob in blobs.into_iter().filter(|blob| blob.stored_ms < before_ms) {
                 let digest = Sha256(blob.digest.0);
                 let in_use = self

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use otaru_model::{Id, IdSource};
+use otaru_model::{Id, IdSource, Kinds};
 use quick_cache::sync::Cache;
 
 use crate::blobs::{Blobs, remote};
@@ -212,6 +212,32 @@ impl App {
     /// Whether the store answers and package bytes can be written.
     pub async fn ready(&self) -> Result<(), Error> {
         self.inner.store.ping(std::time::Duration::from_secs(2)).await?;
+        Ok(())
+    }
+
+    /// Records how the store is at this moment, for who looks at the metrics now.
+    pub fn measure_store(&self) {
+        if let Some(connections) = self.inner.store.connections() {
+            telemetry::connections(&connections);
+        }
+    }
+
+    /// Counts what there is of all tenants, for the metrics.
+    pub async fn take_census(&self) -> Result<(), Error> {
+        let (tenants, packages) = self
+            .read("take_census", |tx| {
+                Box::pin(async move {
+                    let tenants = store::tenants::list(tx).await?;
+                    let mut packages = 0;
+                    for tenant in &tenants {
+                        packages +=
+                            store::counts::total(tx, store::counts::Scope::Tenant(&tenant.id), Kinds::All).await?;
+                    }
+                    Ok((tenants.len(), packages))
+                })
+            })
+            .await?;
+        telemetry::census(tenants, packages);
         Ok(())
     }
 

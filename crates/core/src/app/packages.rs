@@ -265,7 +265,8 @@ impl App {
         .await
     }
 
-    /// Reads every stored byte of a package again and compares it with its digest and with what was declared.
+    /// Reads every stored byte of a package again and compares it with its digest and with what was declared. What is found is
+    /// recorded: a package whose bytes were damaged is delivered to nobody until they are mended and found whole.
     pub async fn verify_package(&self, caller: &Caller, id: &Id) -> Result<Vec<Checked>, Error> {
         let package = self.show_package(caller, id).await?;
         let mut checked = Vec::with_capacity(package.files.len());
@@ -281,7 +282,32 @@ impl App {
             };
             checked.push(Checked { file: file.name.clone(), problem });
         }
+        let problem = checked.iter().find_map(|it| Some(format!("{}: {}", it.file, it.problem.as_ref()?)));
+        self.record_integrity(package, problem).await?;
         Ok(checked)
+    }
+
+    /// Notes what was found of all of a package's files, unless they are still on their way or are others by now.
+    pub(super) async fn record_integrity(&self, seen: Package, problem: Option<String>) -> Result<(), Error> {
+        let found = if problem.is_some() { Integrity::Failed } else { Integrity::Ready };
+        let is_known = seen.integrity == found && (found == Integrity::Ready || seen.integrity_note.is_some());
+        if is_known || seen.files.iter().any(|file| file.sha256.is_none()) {
+            return Ok(());
+        }
+        tracing::warn!(package = %seen.id, integrity = found.name(), problem, "a package's bytes are not what they were");
+        let now_ms = self.now_ms();
+        self.write_own("record_integrity", move |tx| {
+            Box::pin(async move {
+                let Some(mut package) = store::packages::by_id(tx, &seen.id).await? else { return Ok(()) };
+                if package.files == seen.files {
+                    (package.integrity, package.integrity_note) = (found, problem);
+                    package.updated_ms = now_ms;
+                    store::packages::set_bytes(tx, &package).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The file as a configured object store elsewhere has it; nothing if it is to be found here.

@@ -21,6 +21,15 @@ enum Driver {
     Postgres(PostgresStore),
 }
 
+/// What the connections of a pool do at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    /// Verbs that wait for one.
+    pub waiting: usize,
+}
+
 /// A transaction, or for reads at least one connection.
 pub enum Tx<'a> {
     /// Every call is ready at once, so a verb runs to completion on the thread that holds the connection.
@@ -63,6 +72,14 @@ impl Store {
             ));
         };
         Ok(Store { driver })
+    }
+
+    /// The pool's connections, where the database has a pool.
+    pub fn connections(&self) -> Option<Connections> {
+        match &self.driver {
+            Driver::Sqlite(_) => None,
+            Driver::Postgres(postgres) => Some(postgres.connections()),
+        }
     }
 
     /// Whether several copies of the server can share this store.
