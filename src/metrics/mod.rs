@@ -110,14 +110,24 @@ impl Metrics {
 /// What the doors and the listener record.
 fn describe() {
     describe_gauge!("otaru_build_info", "The version that runs.");
-    describe_counter!("otaru_http_requests_total", "Requests that are over, by route or operation and class of status.");
-    describe_histogram!("otaru_http_request_seconds", Unit::Seconds, "Time from a request's head to its answer's head.");
+    describe_counter!(
+        "otaru_http_requests_total",
+        "Requests that are over, by route or operation and class of status."
+    );
+    describe_histogram!(
+        "otaru_http_request_seconds",
+        Unit::Seconds,
+        "Time from a request's head to its answer's head."
+    );
     describe_gauge!("otaru_http_requests_in_flight", "Requests whose answer is not sent to its end.");
     describe_counter!("otaru_http_request_body_bytes_total", Unit::Bytes, "Bytes of request bodies.");
     describe_counter!("otaru_http_response_body_bytes_total", Unit::Bytes, "Bytes of answers' bodies.");
     describe_counter!("otaru_connections_total", "Connections that were taken.");
     describe_gauge!("otaru_connections_open", "Connections that are open.");
-    describe_counter!("otaru_connections_closed_total", "Connections that were ended by us, by what was wrong with them.");
+    describe_counter!(
+        "otaru_connections_closed_total",
+        "Connections that were ended by us, by what was wrong with them."
+    );
     describe_gauge!("process_start_time_seconds", Unit::Seconds, "When the process began, in seconds since 1970.");
     process::describe();
 }

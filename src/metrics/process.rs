@@ -66,8 +66,14 @@ mod tests {
         assert_eq!(field(status, "VmRSS:"), Some(20_480.0));
         assert_eq!(field(status, "Threads:"), Some(7.0));
         assert_eq!(field(status, "VmSwap:"), None);
-        assert_eq!(field("Max open files            1024                 4096                 files", "Max open files"), Some(1024.0));
-        assert_eq!(field("Max open files            unlimited            unlimited            files", "Max open files"), None);
+        assert_eq!(
+            field("Max open files            1024                 4096                 files", "Max open files"),
+            Some(1024.0)
+        );
+        assert_eq!(
+            field("Max open files            unlimited            unlimited            files", "Max open files"),
+            None
+        );
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 7 0 100 0 0";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         assert_eq!(cpu_seconds(""), None);

@@ -36,6 +36,9 @@ pub use forwarded::{Network, Networks};
 use body::{AnswerBody, CountedBody};
 use record::Record;
 
+/// The door of what is nobody's: health, metrics, the welcome, unknown paths.
+pub const OWN: &str = "own";
+
 /// Which requests get a line in the log at level info; what fails because of us is told in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Told {
@@ -186,7 +189,8 @@ fn operation(method: &Method, pattern: Option<&str>) -> Cow<'static, str> {
 }
 
 fn finish(record: Record, mut answer: Response<Body>, place: Option<Place>, method: &Method) -> Response<Body> {
-    let refused_for_a_while = matches!(answer.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+    let refused_for_a_while =
+        matches!(answer.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
     if refused_for_a_while && record.request().was_crowded() {
         answer.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
     }

@@ -100,7 +100,8 @@ impl Drop for Record {
         let door = self.request.door();
         let (status, operation) = (self.status_class(), self.operation.clone());
         gauge!("otaru_http_requests_in_flight", "door" => door).decrement(1.0);
-        counter!("otaru_http_requests_total", "door" => door, "operation" => operation, "status" => status).increment(1);
+        counter!("otaru_http_requests_total", "door" => door, "operation" => operation, "status" => status)
+            .increment(1);
         let bytes_in = self.bytes_in.load(Relaxed);
         counter!("otaru_http_request_body_bytes_total", "door" => door).increment(bytes_in);
         counter!("otaru_http_response_body_bytes_total", "door" => door).increment(self.bytes_out);

@@ -294,7 +294,7 @@ impl App {
         if is_known || seen.files.iter().any(|file| file.sha256.is_none()) {
             return Ok(());
         }
-        tracing::warn!(package = %seen.id, integrity = found.name(), problem, "a package's bytes are not what they were");
+        tracing::warn!(package = %seen.id, integrity = found.name(), problem, "what is known of a package's bytes changed");
         let now_ms = self.now_ms();
         self.write_own("record_integrity", move |tx| {
             Box::pin(async move {
