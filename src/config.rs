@@ -21,7 +21,7 @@ use clap::ArgMatches;
 
 pub use layers::ConfigError;
 pub use options::{Config, Log, LogFormat};
-pub use values::Secret;
+pub use values::{Secret, WebAddress};
 
 use crate::listen::tls::{Identity, TlsSource};
 use crate::listen::{Limits, SelfSigned};
