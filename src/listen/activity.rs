@@ -110,6 +110,19 @@ impl Moment {
         }
     }
 
+    /// What a connection did not get on with, in a word.
+    pub(super) fn what_was_slow(&self) -> &'static str {
+        if self.write_blocked {
+            "slow_reader"
+        } else if self.answering {
+            "drained"
+        } else if self.head_begun {
+            "slow_head"
+        } else {
+            "idle"
+        }
+    }
+
     /// Between two requests, so the connection can be ended in good order.
     pub(super) fn is_waiting(&self) -> bool {
         !self.write_blocked && !self.answering && !self.head_begun

@@ -156,7 +156,7 @@ impl App {
         }
         let (id, now_ms, tenant) = (self.new_id(), self.now_ms(), caller.tenant);
         let clock = self.inner.clock.clone();
-        self.write(caller, move |tx| {
+        self.write(caller, "create_package", move |tx| {
             Box::pin(async move {
                 milestones::refuse_late(&id, clock.now_ms())?;
                 let product = modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
@@ -185,20 +185,20 @@ impl App {
     pub async fn show_package(&self, caller: &Caller, id: &Id) -> Result<Package, Error> {
         caller.require(Right::Read)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.read(|tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
+        self.read("show_package", |tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
     }
 
     /// A page of packages, newest first, with the exact total of those that pass the filters.
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.read("list_packages", |tx| Box::pin(async move { list(tx, &tenant, query).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let other_product = change.product.as_ref().is_some_and(|product| match product {
@@ -231,7 +231,7 @@ impl App {
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "rewrite_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let mut texts = PackageTexts {
@@ -255,7 +255,7 @@ impl App {
     pub async fn delete_package(&self, caller: &Caller, id: &Id) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_package", move |tx| {
             Box::pin(async move {
                 let package = of_tenant(tx, &tenant, &id).await?;
                 if !store::packages::delete(tx, &package).await? {
@@ -267,7 +267,8 @@ impl App {
         .await
     }
 
-    /// Reads every stored byte of a package again and compares it with its digest and with what was declared.
+    /// Reads every stored byte of a package again and compares it with its digest and with what was declared. What is found is
+    /// recorded: a package whose bytes were damaged is delivered to nobody until they are mended and found whole.
     pub async fn verify_package(&self, caller: &Caller, id: &Id) -> Result<Vec<Checked>, Error> {
         let package = self.show_package(caller, id).await?;
         let mut checked = Vec::with_capacity(package.files.len());
@@ -283,7 +284,32 @@ impl App {
             };
             checked.push(Checked { file: file.name.clone(), problem });
         }
+        let problem = checked.iter().find_map(|it| Some(format!("{}: {}", it.file, it.problem.as_ref()?)));
+        self.record_integrity(package, problem).await?;
         Ok(checked)
+    }
+
+    /// Notes what was found of all of a package's files, unless they are still on their way or are others by now.
+    pub(super) async fn record_integrity(&self, seen: Package, problem: Option<String>) -> Result<(), Error> {
+        let found = if problem.is_some() { Integrity::Failed } else { Integrity::Ready };
+        let is_known = seen.integrity == found && (found == Integrity::Ready || seen.integrity_note.is_some());
+        if is_known || seen.files.iter().any(|file| file.sha256.is_none()) {
+            return Ok(());
+        }
+        tracing::warn!(package = %seen.id, integrity = found.name(), problem, "what is known of a package's bytes changed");
+        let now_ms = self.now_ms();
+        self.write_own("record_integrity", move |tx| {
+            Box::pin(async move {
+                let Some(mut package) = store::packages::by_id(tx, &seen.id).await? else { return Ok(()) };
+                if package.files == seen.files {
+                    (package.integrity, package.integrity_note) = (found, problem);
+                    package.updated_ms = now_ms;
+                    store::packages::set_bytes(tx, &package).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The file as a configured object store elsewhere has it; nothing if it is to be found here.

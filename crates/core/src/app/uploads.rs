@@ -55,14 +55,19 @@ impl App {
             complete: None,
         };
         let record = upload.clone();
-        self.write(caller, move |tx| Box::pin(async move { Ok(store::uploads::insert(tx, &record).await?) })).await?;
+        self.write(caller, "create_upload", move |tx| {
+            Box::pin(async move { Ok(store::uploads::insert(tx, &record).await?) })
+        })
+        .await?;
         Ok(upload)
     }
 
     /// An upload by its locator, for whoever knows it: doors with signed forms have no other caller.
     pub async fn upload_by_locator(&self, locator: &str) -> Result<Upload, Error> {
         let owned = locator.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::uploads::by_locator(tx, &owned).await?) })).await?;
+        let found = self
+            .read("upload_by_locator", |tx| Box::pin(async move { Ok(store::uploads::by_locator(tx, &owned).await?) }))
+            .await?;
         found.filter(|upload| upload.expires_ms > self.now_ms()).ok_or_else(|| Error::not_found(Noun::Upload, locator))
     }
 
@@ -123,7 +128,10 @@ impl App {
     pub async fn delete_upload(&self, caller: &Caller, locator: &str) -> Result<(), Error> {
         let upload = self.show_upload(caller, locator).await?;
         let id = upload.id;
-        self.write(caller, move |tx| Box::pin(async move { Ok(store::uploads::delete(tx, &id).await?) })).await?;
+        self.write(caller, "delete_upload", move |tx| {
+            Box::pin(async move { Ok(store::uploads::delete(tx, &id).await?) })
+        })
+        .await?;
         self.inner.blobs.discard(&stage_of(&upload)?).await?;
         Ok(())
     }
@@ -132,9 +140,9 @@ impl App {
         let bytes = complete(&finished);
         let id = upload.id;
         let recorded = self
-            .inner
-            .store
-            .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::uploads::complete(tx, &id, &bytes).await?) }))
+            .write_own("complete_upload", move |tx| {
+                Box::pin(async move { Ok::<_, Error>(store::uploads::complete(tx, &id, &bytes).await?) })
+            })
             .await?;
         if recorded { Ok(bytes) } else { Err(Error::not_found(Noun::Upload, &upload.locator)) }
     }

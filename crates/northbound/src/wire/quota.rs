@@ -51,6 +51,7 @@ impl Quota {
             times.push_back(now_ms);
             return Ok(());
         }
+        otaru_core::telemetry::over_quota();
         Err(times.front().map_or(self.window_ms, |&first| first + self.window_ms - now_ms).max(1))
     }
 }
