@@ -149,6 +149,11 @@ impl Client {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
+        self.answer_json(request).await
+    }
+
+    /// The JSON that the server answers with.
+    pub async fn answer_json(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let response = self.answer(request).await?;
         let bytes = response.bytes().await.map_err(broken)?;
         serde_json::from_slice(&bytes).map_err(|_| {

@@ -13,6 +13,7 @@ mod housekeeping;
 mod imports;
 mod milestones;
 mod modules;
+mod new_packages;
 mod object_parts;
 mod objects;
 mod packages;
@@ -45,11 +46,10 @@ pub use downloads::{Download, Link};
 pub use error::{Error, Noun};
 pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
+pub use new_packages::{Claim, CreationRules, FileSource, NewFile, NewPackage};
 pub use object_parts::{CompletedPart, Composed};
 pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
-pub use packages::{
-    Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,
-};
+pub use packages::{Checked, PackageChange, PackageQuery, PackageTexts};
 pub use products::{NewProduct, ProductQuery, ProductRef};
 pub use sessions::Session;
 pub use uploads::{NewUpload, Receiving};

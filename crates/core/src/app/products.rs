@@ -9,7 +9,7 @@ use crate::store::products::ProductFilter;
 use crate::store::{self, Tx};
 
 /// How dialects name a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProductRef {
     Code(String),
     Key(String),

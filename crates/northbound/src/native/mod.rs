@@ -8,6 +8,7 @@ mod auth;
 mod decode;
 mod document;
 mod error;
+mod import;
 mod keys;
 pub mod limits;
 mod members;
@@ -134,9 +135,10 @@ fn routes() -> OpenApiRouter<Native> {
             tus::override_method,
             uploads::delete_upload
         ))
-        // GET, POST /packages; POST /packages/push; GET, PATCH, DELETE /packages/{id}; POST /packages/{id}/verify, …/link
+        // GET, POST /packages; POST /packages/push, /packages/import; GET, PATCH, DELETE /packages/{id}; POST /packages/{id}/verify, …/link
         .routes(routes!(packages::list_packages, packages::create_package))
         .routes(routes!(push::push_package))
+        .routes(routes!(import::import_packages))
         .routes(routes!(packages::show_package, packages::update_package, packages::delete_package))
         .routes(routes!(packages::verify_package))
         .routes(routes!(packages::link_package))
