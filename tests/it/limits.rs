@@ -100,6 +100,8 @@ fn a_head_has_its_length() {
     };
     assert_eq!(with(15_000), 200);
     assert_eq!(with(20_000), 431);
+    let line = "otaru_connections_closed_total{door=\"http\",reason=\"bad_head\"} 1";
+    await_in(|| metrics(&server), |text| text.contains(line).then_some(()));
 }
 
 #[test]
