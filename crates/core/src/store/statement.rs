@@ -45,7 +45,7 @@ impl Statement {
 
 /// Declares the statements of a noun and lists them in `ALL`, so that a test can prepare every one on both databases.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
         $($(#[$doc])* static $name: $crate::store::Statement = $crate::store::Statement::named(
             // The file it stands in is its noun.
             concat!(module_path!(), "::", stringify!($name)), $text,
@@ -62,6 +62,7 @@ pub fn all() -> Vec<&'static Statement> {
     for list in [
         super::access::ALL,
         super::counts::ALL,
+        super::milestones::ALL,
         super::modules::ALL,
         super::objects::ALL,
         super::packages::ALL,
@@ -74,6 +75,6 @@ pub fn all() -> Vec<&'static Statement> {
     ] {
         all.extend_from_slice(list);
     }
-    all.extend(super::packages::composed());
+    all.extend(super::package_lists::composed());
     all
 }
