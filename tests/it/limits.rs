@@ -115,3 +115,16 @@ fn a_call_has_its_length() {
     assert!(!post(60_000).contains("longer than 65536 bytes"));
     assert!(post(70_000).contains("longer than 65536 bytes"));
 }
+
+#[test]
+fn a_quota_that_is_used_up_is_counted_at_its_door() {
+    let server = Server::with(&["--oceanconnect-bad-calls-per-minute=2"]);
+    let ask = || {
+        let request = Request::new("GET", "/iodm/northbound/v1.5.0/category").header("app_key", "a");
+        server.send(&request.header("Authorization", "Bearer none")).text()
+    };
+    let answers: Vec<String> = (0..4).map(|_| ask()).collect();
+    assert!(answers[0] == answers[1] && answers[1] != answers[2] && answers[2] == answers[3], "{answers:?}");
+    let line = "otaru_refused_total{door=\"oceanconnect\",reason=\"quota\"} 2";
+    await_in(|| metrics(&server), |text| text.contains(line).then_some(()));
+}
