@@ -10,7 +10,7 @@ use crate::config::{Config, Secrets};
 use crate::listen::ready::Ready;
 use crate::listen::signals::Signals;
 use crate::listen::tls::Tls;
-use crate::listen::{Door, serve};
+use crate::listen::{Door, descriptors, serve};
 use crate::metrics::{Metrics, Place};
 use crate::{background, doors, first_start, house, log};
 
@@ -26,6 +26,7 @@ pub fn run(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
 
 async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
     let signals = Signals::install()?;
+    check_descriptors(config);
     let metrics = Metrics::begin(SystemTime::now())?;
     let tls = load_tls(config, &signals)?;
     let http = Door::open("http", config.http, None)?;
@@ -73,6 +74,18 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
         ended?;
     }
     Ok(())
+}
+
+/// A server that may open fewer files than it takes connections fails where nobody expects it.
+fn check_descriptors(config: &Config) {
+    let (have, wanted) = (descriptors::take_all(), u64::from(config.listen.max_connections) * 2);
+    if let Some(have) = have.filter(|have| *have < wanted) {
+        tracing::warn!(
+            have,
+            wanted,
+            "few file descriptors: raise LimitNOFILE or `ulimit -n`, or lower `listen.max_connections`"
+        );
+    }
 }
 
 fn load_tls(config: &Config, signals: &Signals) -> Result<Option<Arc<Tls>>, Box<dyn Error>> {

@@ -109,13 +109,38 @@ pin_project! {
     pub(super) struct ResponseBody<B> {
         #[pin]
         inner: Option<B>,
-        in_flight: InFlight,
+        held_back: HeldBack,
+    }
+}
+
+/// Whether a piece of this answer was handed on and no further one asked for since.
+struct HeldBack {
+    is_so: bool,
+    in_flight: InFlight,
+}
+
+impl HeldBack {
+    fn begin(&mut self) {
+        self.in_flight.hold_back();
+        self.is_so = true;
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_so) {
+            self.in_flight.go_on();
+        }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
 impl<B> ResponseBody<B> {
     pub(super) fn new(inner: Option<B>, in_flight: InFlight) -> Self {
-        Self { inner, in_flight }
+        Self { inner, held_back: HeldBack { is_so: false, in_flight } }
     }
 }
 
@@ -124,10 +149,14 @@ impl<B: Body> Body for ResponseBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match self.project().inner.as_pin_mut() {
-            Some(inner) => inner.poll_frame(cx),
-            None => Poll::Ready(None),
+        let this = self.project();
+        this.held_back.end();
+        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let frame = inner.poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            this.held_back.begin();
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

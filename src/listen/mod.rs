@@ -10,6 +10,7 @@ mod accept;
 mod activity;
 mod body;
 mod connection;
+pub mod descriptors;
 pub mod ready;
 mod refuse;
 mod self_signed;

@@ -129,7 +129,7 @@ where
                 key = tracing::field::Empty,
             );
             let ours = Arc::new(Ours::new(id, watch.door, span, watch.desk.tenants.clone()));
-            let mut record = Record::begin(Arc::clone(&ours), operation, &parts, watch.desk.told);
+            let record = Record::begin(Arc::clone(&ours), operation, &parts, watch.desk.told);
 
             let Some(place) = watch.desk.place_of(peer) else {
                 telemetry::refused(watch.door, "peer_requests");
@@ -150,7 +150,6 @@ where
                     plain(StatusCode::INTERNAL_SERVER_ERROR, "a fault of this server")
                 }
             };
-            record.note(&answer);
             Ok(finish(record, answer, Some(place), &method))
         })
     }
@@ -188,7 +187,8 @@ fn operation(method: &Method, pattern: Option<&str>) -> Cow<'static, str> {
     }
 }
 
-fn finish(record: Record, mut answer: Response<Body>, place: Option<Place>, method: &Method) -> Response<Body> {
+fn finish(mut record: Record, mut answer: Response<Body>, place: Option<Place>, method: &Method) -> Response<Body> {
+    record.note(&answer);
     let refused_for_a_while =
         matches!(answer.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
     if refused_for_a_while && record.request().was_crowded() {

@@ -86,7 +86,7 @@ impl Record {
     fn status_class(&self) -> &'static str {
         match self.status {
             0 => "aborted",
-            ..200 => "1xx",
+            1..200 => "1xx",
             200..300 => "2xx",
             300..400 => "3xx",
             400..500 => "4xx",

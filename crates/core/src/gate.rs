@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How many are inside, by key.
+type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+
 /// Lets at most so many in under each key. Cheap to clone; clones count together.
 #[derive(Debug)]
 pub struct Gate<K: Hash + Eq> {
     most: usize,
-    inside: Arc<Mutex<HashMap<K, usize>>>,
+    inside: Counts<K>,
 }
 
 impl<K: Hash + Eq> Clone for Gate<K> {
@@ -43,7 +46,8 @@ impl<K: Hash + Eq + Clone> Gate<K> {
 /// One that was let in.
 #[derive(Debug)]
 pub struct Inside<K: Hash + Eq> {
-    left: Option<(Arc<Mutex<HashMap<K, usize>>>, K)>,
+    /// Where it is counted; nothing where nobody counts.
+    left: Option<(Counts<K>, K)>,
 }
 
 impl<K: Hash + Eq> Drop for Inside<K> {

@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -125,6 +126,26 @@ async fn a_client_that_takes_nothing_is_let_go() {
         sleep(Duration::from_millis(10)).await;
     }
     assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_one_stream_is_let_go_too() {
+    let endless = get(|| async {
+        let chunk = Bytes::from(vec![0u8; 16 * 1024]);
+        Body::from_stream(futures::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone())))
+    });
+    let server = Server::start(Router::new().route("/", endless), Limits { write_timeout: SHORT, ..patient() }, None);
+    let io = TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get("http://a/").body(Body::empty()).expect("a request");
+    let answer = client.send_request(request).await.expect("an answer");
+    // The socket is read all the time; only this answer's window stays full, because nobody reads its body.
+    let start = Instant::now();
+    let _ = timeout(PATIENCE, connection).await.expect("the connection ends in time");
+    assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
+    assert!(answer.into_body().collect().await.is_err(), "it broke off");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ impl App {
         loop {
             let from = after.clone();
             let lists = self
-                .read("long_lists", |tx| {
+                .read("lay_milestones", |tx| {
                     Box::pin(async move { Ok(counts::long(tx, &from, LONG, LISTS_AT_ONCE).await?) })
                 })
                 .await?;
@@ -52,7 +52,7 @@ impl App {
         loop {
             let key = list.clone();
             let (end, total) = self
-                .read("milestones", |tx| {
+                .read("lay_along", |tx| {
                     Box::pin(
                         async move { Ok((milestones::laid(tx, &key).await?, counts::total_of_list(tx, &key).await?)) },
                     )
@@ -68,7 +68,7 @@ impl App {
             }
             let key = list.clone();
             let step = self
-                .write_own("lay_milestones", move |tx| {
+                .write_own("lay_along", move |tx| {
                     Box::pin(async move { Ok(package_lists::lay_milestones(tx, &key, cutoff).await?) })
                 })
                 .await?;
@@ -98,7 +98,8 @@ impl App {
 
     async fn forget_milestones(&self, list: &ListKey) -> Result<(), Error> {
         let key = list.clone();
-        let forget = self.inner.store.write(move |tx| Box::pin(async move { Ok(milestones::forget(tx, &key).await?) }));
+        let forget = self
+            .write_own("forget_milestones", move |tx| Box::pin(async move { Ok(milestones::forget(tx, &key).await?) }));
         forget.await
     }
 }

@@ -23,6 +23,7 @@ mod spaces;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod timed_blobs;
 mod tokens;
 mod uploads;
 
@@ -38,6 +39,8 @@ use crate::clock::{self, Clock};
 use crate::seal::MasterKey;
 use crate::store::{self, Store, StoreError, Tx};
 use crate::telemetry;
+
+use timed_blobs::TimedBlobs;
 
 pub use access::{AuthError, Credential, NewKey, Secret, TemporaryKey};
 pub use bootstrap::Bootstrap;
@@ -72,7 +75,7 @@ pub struct App {
 
 struct Inner {
     store: Store,
-    blobs: Blobs,
+    blobs: TimedBlobs,
     key: MasterKey,
     clock: Clock,
     ids: IdSource,
@@ -140,7 +143,7 @@ impl App {
         }
         let inner = Inner {
             store,
-            blobs,
+            blobs: TimedBlobs(blobs),
             key,
             clock,
             ids: IdSource::after(newest),

@@ -9,6 +9,7 @@ use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_la
 use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
 use crate::blobs::{BlobReader, Finished, StageId};
 use crate::store::{self, Tx};
+use crate::telemetry;
 
 /// A part as the client lists it when it asks for the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Writing {
         if !(1..=10_000).contains(&number) {
             return Err(Error::invalid("part", "parts are numbered from 1 to 10,000"));
         }
-        let kept = staged.keep().await.map_err(too_large)?;
+        let kept = telemetry::blob("keep", staged.keep()).await.map_err(too_large)?;
         let recorded = match check_digests(&kept, md5, sha256) {
             Ok(()) => {
                 let part =

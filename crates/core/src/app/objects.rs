@@ -10,6 +10,7 @@ use crate::blobs::{BlobError, BlobReader, Finished, StageId, Staged};
 use crate::clock::random_text;
 use crate::store::objects::KeyStart;
 use crate::store::{self, Tx};
+use crate::telemetry;
 
 /// The largest object: what the clouds take, and more than any package.
 pub(super) const MAX_OBJECT_BYTES: u64 = 5 << 40;
@@ -81,7 +82,7 @@ impl Writing {
 
     /// Makes the bytes an object, in the place of any other of its key.
     pub async fn finish_object(self, new: NewObject) -> Result<Object, Error> {
-        let finished = self.staged.finish().await.map_err(too_large)?;
+        let finished = telemetry::blob("finish", self.staged.finish()).await.map_err(too_large)?;
         check_digests(&finished, new.md5, new.sha256)?;
         let etag = hex::encode(finished.md5);
         self.app.record_object(&self.caller, new, finished, etag).await

@@ -6,6 +6,7 @@ use otaru_model::{Complete, Md5, Right, Sha256, Upload};
 use super::{App, Caller, Error, Noun};
 use crate::blobs::{Appending, BlobError, Finished, StageId, Staged};
 use crate::store;
+use crate::telemetry;
 
 #[derive(Clone, Debug)]
 pub struct NewUpload {
@@ -166,14 +167,14 @@ impl Receiving {
         let Receiving { app, mut upload, writer } = self;
         match writer {
             Writer::Whole(staged) => {
-                let finished = staged.finish().await?;
+                let finished = telemetry::blob("finish", staged.finish()).await?;
                 if upload.declared_bytes.is_some_and(|declared| declared != finished.size_bytes) {
                     return Err(Error::WrongBytes(format!("{} bytes came, others were declared", finished.size_bytes)));
                 }
                 upload.complete = Some(app.record(&upload, finished).await?);
             }
             Writer::Piece(appending) => {
-                let length = appending.keep().await?;
+                let length = telemetry::blob("keep", appending.keep()).await?;
                 if upload.declared_bytes == Some(length) {
                     upload.complete = Some(app.complete_upload(&upload).await?);
                 }
