@@ -24,6 +24,7 @@ mod tenants;
 mod tests;
 mod tokens;
 mod tus;
+mod tus_headers;
 mod uploads;
 
 use std::sync::Arc;
