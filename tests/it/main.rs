@@ -8,6 +8,7 @@ mod first_minute;
 mod golden;
 mod http;
 mod iotda;
+mod native;
 mod objects;
 mod oceanconnect;
 mod server;
