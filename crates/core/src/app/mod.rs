@@ -11,6 +11,7 @@ mod downloads;
 mod error;
 mod housekeeping;
 mod imports;
+mod milestones;
 mod modules;
 mod object_parts;
 mod objects;
