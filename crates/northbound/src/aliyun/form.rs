@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use futures::StreamExt;
 use multer::{Field, Multipart};
 use otaru_core::app::{App, Receiving};
 use otaru_core::clock::random;
@@ -28,18 +29,41 @@ const MAX_FIELDS: usize = 100;
 const MAX_FIELD_BYTES: usize = 64 << 10;
 /// What a form may be longer than its file.
 const MAX_AROUND_FILE_BYTES: u64 = 1 << 20;
+/// How much of a refused form is read at least, so that its sender reads why.
+const DRAINED_BYTES: u64 = 64 << 20;
 
 pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
     let request_id: String = random::<12>().iter().map(|byte| format!("{byte:02X}")).collect();
     let (parts, body) = request.into_parts();
     let host_id = host_of(&parts, &door.settings.public_url);
+    let mut body = body.into_data_stream();
     let received = match parts.method {
-        Method::POST => receive(&door.app, &door.settings, &parts.headers, body).await,
+        Method::POST => receive(&door.app, &door.settings, &parts.headers, &mut body).await,
         _ => Err(FormFailure::method()),
     };
     match received {
         Ok(received) => received.into_response(&door.settings, &request_id),
-        Err(failure) => failure.into_response(&request_id, &host_id),
+        Err(failure) => {
+            if !waits_for_leave(&parts.headers) {
+                drain(&mut body, &door.settings).await;
+            }
+            failure.into_response(&request_id, &host_id)
+        }
+    }
+}
+
+/// Whether the client sends its form only when it is told to; one that is refused first need not send it.
+fn waits_for_leave(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Lets a client that sends its whole form before it reads send it, so that it reads the refusal: closing a connection with
+/// bytes unread would reset it, and the answer would be lost. There is an end to that beyond what any form may have.
+async fn drain(body: &mut BodyDataStream, settings: &Settings) {
+    let mut room = settings.max_file_bytes.saturating_add(MAX_AROUND_FILE_BYTES).max(DRAINED_BYTES);
+    while let Some(Ok(bytes)) = body.next().await {
+        let Some(rest) = room.checked_sub(bytes.len() as u64) else { return };
+        room = rest;
     }
 }
 
@@ -49,7 +73,12 @@ struct Received {
     status: StatusCode,
 }
 
-async fn receive(app: &App, settings: &Settings, headers: &HeaderMap, body: Body) -> Result<Received, FormFailure> {
+async fn receive(
+    app: &App,
+    settings: &Settings,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Received, FormFailure> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > settings.max_file_bytes.saturating_add(MAX_AROUND_FILE_BYTES)) {
         return Err(FormFailure::too_large(settings.max_file_bytes));
@@ -57,7 +86,7 @@ async fn receive(app: &App, settings: &Settings, headers: &HeaderMap, body: Body
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| FormFailure::malformed("The body must be multipart/form-data with a boundary."))?;
-    let mut form = Multipart::new(body.into_data_stream(), boundary);
+    let mut form = Multipart::new(body, boundary);
 
     let mut fields = Fields::default();
     for _ in 0..MAX_FIELDS {
