@@ -17,6 +17,7 @@ use otaru_model::Upload;
 use super::answer::Record;
 use super::door::host_of;
 use super::form_error::{FormFailure, response};
+use super::form_stream::{Paced, Room};
 use super::policy::Policy;
 use super::uploads::FORM_KEY;
 use super::{Door, FORM_PATH, Settings};
@@ -86,18 +87,20 @@ async fn receive(
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| FormFailure::malformed("The body must be multipart/form-data with a boundary."))?;
+    let (body, room) = Paced::new(body);
     let mut form = Multipart::new(body, boundary);
 
     let mut fields = Fields::default();
     for _ in 0..MAX_FIELDS {
+        room.renew();
         let Some(field) = form.next_field().await.map_err(broken)? else {
             return Err(FormFailure::malformed("The form has no field file."));
         };
         if field.name() == Some(FILE) {
             let upload = fields.check(app).await?;
-            let receiving = write(app.receive_whole(upload).await?, field).await?;
+            let receiving = write(app.receive_whole(upload).await?, field, &room).await?;
             // Browsers may send their button after the file. The form has to be complete, whatever it says there.
-            pass_over(&mut form).await?;
+            pass_over(&mut form, &room).await?;
             return Ok(Received { upload: receiving.finish().await?, status: fields.status() });
         }
         fields.read(field).await?;
@@ -105,16 +108,18 @@ async fn receive(
     Err(FormFailure::malformed(format!("The form has more than {MAX_FIELDS} fields before the field file.")))
 }
 
-async fn write(mut receiving: Receiving, mut file: Field<'_>) -> Result<Receiving, FormFailure> {
+async fn write(mut receiving: Receiving, mut file: Field<'_>, room: &Room) -> Result<Receiving, FormFailure> {
     while let Some(bytes) = file.chunk().await.map_err(broken)? {
+        room.renew();
         receiving.write(bytes).await?;
     }
     Ok(receiving)
 }
 
-async fn pass_over(form: &mut Multipart<'_>) -> Result<(), FormFailure> {
+async fn pass_over(form: &mut Multipart<'_>, room: &Room) -> Result<(), FormFailure> {
     let mut passed = 0;
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        room.renew();
         while let Some(bytes) = field.chunk().await.map_err(broken)? {
             passed += bytes.len();
             if passed > MAX_FIELD_BYTES {
