@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
@@ -32,6 +33,8 @@ const MAX_FIELD_BYTES: usize = 64 << 10;
 const MAX_AROUND_FILE_BYTES: u64 = 1 << 20;
 /// How much of a refused form is read at least, so that its sender reads why.
 const DRAINED_BYTES: u64 = 64 << 20;
+/// How long the rest of a refused form may pause.
+const DRAIN_PAUSE: Duration = Duration::from_secs(2);
 
 pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
     let request_id: String = random::<12>().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -59,10 +62,10 @@ fn waits_for_leave(headers: &HeaderMap) -> bool {
 }
 
 /// Lets a client that sends its whole form before it reads send it, so that it reads the refusal: closing a connection with
-/// bytes unread would reset it, and the answer would be lost. There is an end to that beyond what any form may have.
+/// bytes unread would reset it, and the answer would be lost. It ends beyond what any form may have, and when nothing comes.
 async fn drain(body: &mut BodyDataStream, settings: &Settings) {
     let mut room = settings.max_file_bytes.saturating_add(MAX_AROUND_FILE_BYTES).max(DRAINED_BYTES);
-    while let Some(Ok(bytes)) = body.next().await {
+    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(DRAIN_PAUSE, body.next()).await {
         let Some(rest) = room.checked_sub(bytes.len() as u64) else { return };
         room = rest;
     }
