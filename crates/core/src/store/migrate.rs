@@ -16,6 +16,11 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") },
     Migration { version: 2, name: "milestones", text: include_str!("../../../../migrations/0002_milestones.sql") },
+    Migration {
+        version: 3,
+        name: "product_labels",
+        text: include_str!("../../../../migrations/0003_product_labels.sql"),
+    },
 ];
 
 const LEDGER: &str =

@@ -90,6 +90,7 @@ mod on {
         registry {
             a_product_is_found_by_code_and_key_in_its_tenant_only,
             products_are_listed_by_space_and_name,
+            products_are_listed_by_the_label_that_their_door_gave_them,
             a_product_changes_and_goes_once_it_has_no_packages,
             a_module_is_found_by_id_and_by_name_in_any_letter_case,
             modules_go_with_their_product_unless_it_has_packages,

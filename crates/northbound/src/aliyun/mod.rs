@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod form;
 mod form_error;
+mod form_stream;
 mod ids;
 mod limits;
 mod modules;

@@ -34,6 +34,7 @@ pub async fn create(call: Call) -> Answer {
         draft: Change::decode(&body)?.apply(ProductDraft::default()),
         door: DOOR,
         unique_name: false,
+        label: None,
     };
     let product = call.app.create_product(&call.caller, new).await.map_err(in_body)?;
     Ok(created(ProductView::whole(&product)))

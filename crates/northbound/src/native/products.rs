@@ -212,6 +212,7 @@ pub async fn create_product(
         },
         door: DOOR,
         unique_name: false,
+        label: None,
     };
     let product = native.app().create_product(&caller, new).await?;
     Ok((StatusCode::CREATED, Answer(product.into())))
