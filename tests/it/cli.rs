@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::http::Request;
 use super::server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, binary};
 
 /// Runs a command in the server's folder, with its key and a state folder of the test's own.
@@ -66,6 +67,25 @@ fn a_team_publishes_a_firmware_from_the_command_line() {
     expect(run(&["package", "show", id]), 3);
 }
 
+#[test]
+fn a_list_of_packages_is_imported() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| otaru(&server, arguments);
+    expect(run(&["product", "create", "lamp", "--code", "LAMP"]), 0);
+    let put = |request| super::objects::signed(request).send(server.objects).expect(200);
+    put(Request::new("PUT", "/updates"));
+    put(Request::new("PUT", "/updates/lamp.bin").body(b"a lamp's firmware".to_vec()));
+    let line = |version: &str, product: &str| {
+        let file = serde_json::json!({ "object": { "bucket": "updates", "key": "lamp.bin" } });
+        serde_json::json!({ "product": product, "version": version, "files": [file] }).to_string()
+    };
+    let lines = [line("1", "LAMP"), line("2", "NONE"), line("3", "LAMP")].join("\n");
+    std::fs::write(server.folder.path().join("list.ndjson"), lines).unwrap();
+    let (out, err) = expect(run(&["package", "import", "list.ndjson"]), 3);
+    assert!(out.contains("line 2") && out.contains("NONE"), "{out}");
+    assert!(err.contains("of 3 lines were refused"), "{err}");
+}
+
 /// Changes a byte of the one file of that length.
 fn spoil(folder: &Path, size_bytes: u64) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -117,10 +137,10 @@ fn an_interrupted_push_goes_on_where_it_was() {
     assert_eq!(gone.status, 404, "the begun upload went into the package");
 }
 
-fn signed(method: &str, target: &str) -> super::http::Request {
+fn signed(method: &str, target: &str) -> Request {
     use base64::Engine;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{ACCESS_KEY_ID}:{ACCESS_KEY_SECRET}"));
-    let request = super::http::Request::new(method, target).header("Tus-Resumable", "1.0.0");
+    let request = Request::new(method, target).header("Tus-Resumable", "1.0.0");
     request.header("Authorization", format!("Basic {pair}"))
 }
 

@@ -4,13 +4,19 @@
 
 mod aliyun;
 mod cli;
+mod doctor;
+mod downloads;
 mod first_minute;
 mod golden;
 mod http;
 mod iotda;
+mod limits;
+mod logs;
+mod metrics;
 mod native;
 mod objects;
 mod oceanconnect;
 mod server;
+mod team;
 mod tidy;
 mod vectors;

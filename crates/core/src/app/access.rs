@@ -126,7 +126,8 @@ impl App {
 
     async fn look_up(&self, key_id: &str, now_ms: i64) -> Result<Arc<Cached>, AuthError> {
         let id = key_id.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("credential", |tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
         let (key, sealed) = found.ok_or_else(|| AuthError::UnknownKey(key_id.to_owned()))?;
         let secret = self.unseal(&key.id, &sealed)?;
         let cached = Arc::new(Cached { key, secret, looked_up_ms: now_ms });
@@ -178,7 +179,7 @@ impl App {
         let new = self.draft_key(caller.tenant, old.role, &old.label, None, None);
         let sealed = self.seal(&new)?;
         let (tenant, now_ms, record) = (caller.tenant, self.now_ms(), new.key.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "rotate_key", move |tx| {
             Box::pin(async move {
                 store::access::expire(tx, &tenant, &old.id, now_ms.saturating_add(grace_ms.max(0))).await?;
                 store::access::insert(tx, &record, &sealed).await?;
@@ -195,7 +196,7 @@ impl App {
         caller.require(Right::Administer)?;
         self.show_key(caller, key_id).await?;
         let (tenant, now_ms, id) = (caller.tenant, self.now_ms(), key_id.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "revoke_key", move |tx| {
             Box::pin(async move {
                 store::access::revoke(tx, &tenant, &id, now_ms).await?;
                 store::sessions::end_all(tx, &id).await?;
@@ -212,7 +213,7 @@ impl App {
         caller.require(Right::Administer)?;
         self.show_key(caller, key_id).await?;
         let (tenant, id) = (caller.tenant, key_id.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "expire_key", move |tx| {
             Box::pin(async move { Ok(store::access::expire(tx, &tenant, &id, expires_ms).await?) })
         })
         .await?;
@@ -223,7 +224,8 @@ impl App {
     pub async fn show_key(&self, caller: &Caller, key_id: &str) -> Result<AccessKey, Error> {
         caller.require(Right::Administer)?;
         let id = key_id.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("show_key", |tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
         found
             .map(|(key, _)| key)
             .filter(|key| key.tenant == caller.tenant)
@@ -233,7 +235,7 @@ impl App {
     pub async fn list_keys(&self, caller: &Caller) -> Result<Vec<AccessKey>, Error> {
         caller.require(Right::Administer)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { Ok(store::access::list(tx, &tenant).await?) })).await
+        self.read("list_keys", |tx| Box::pin(async move { Ok(store::access::list(tx, &tenant).await?) })).await
     }
 
     /// A temporary key with at most the caller's own rights.
@@ -313,7 +315,9 @@ impl App {
         let sealed = self.seal(&new)?;
         let record = new.key.clone();
         let inserted = self
-            .write(caller, move |tx| Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) }))
+            .write(caller, "insert_key", move |tx| {
+                Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) })
+            })
             .await?;
         if inserted { Ok(new) } else { Err(Error::exists(Noun::Key, &new.key.id)) }
     }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use tokio_postgres::NoTls;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
-use super::{MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
+use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
 
 /// How many connections one copy of the server holds at most, unless its URL says otherwise.
 const CONNECTIONS: usize = 16;
@@ -26,6 +26,12 @@ impl PostgresStore {
             .build()
             .map_err(|error| StoreError::Unexpected(error.to_string()))?;
         Ok(PostgresStore { pool })
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let status = self.pool.status();
+        let busy = status.size.saturating_sub(status.available);
+        Connections { idle: status.available, busy, waiting: status.waiting }
     }
 
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {

@@ -41,6 +41,15 @@ impl<T: Decode, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// One object of a body that has several.
+pub fn line<T: Decode>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.len() > MAX_BODY_BYTES {
+        return Err(Problem::new(Kind::TooLarge, format!("an object has at most {MAX_BODY_BYTES} bytes")));
+    }
+    Members::check(T::SCOPE, T::MEMBERS, String::new(), parse(bytes)?, false)
+        .and_then(|mut given| T::decode(&mut given))
+}
+
 /// The parameters behind the `?`.
 pub struct Query<T>(pub T);
 
