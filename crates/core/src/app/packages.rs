@@ -233,6 +233,7 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageO
     Ok(store::package_lists::list(tx, tenant, &filter, query.page).await?)
 }
 
+/// Renames a package for a door that calls the name `field` and wants it unique.
 async fn rename_claim(tx: &mut Tx<'_>, package: &Package, field: &'static str, name: &str) -> Result<(), Error> {
     let taken = || Error::Taken { field, value: name.to_owned() };
     let moved = move_name_claims(tx, package, name).await.map_err(|error| match error {

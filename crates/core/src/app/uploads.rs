@@ -124,9 +124,9 @@ impl App {
         }
         let id = upload.id;
         let declared = self
-            .inner
-            .store
-            .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::uploads::declare(tx, &id, bytes).await?) }))
+            .write_own("declare_length", move |tx| {
+                Box::pin(async move { Ok::<_, Error>(store::uploads::declare(tx, &id, bytes).await?) })
+            })
             .await?;
         match declared {
             true => Ok(Upload { declared_bytes: Some(bytes), ..upload }),
