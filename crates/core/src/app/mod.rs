@@ -166,7 +166,7 @@ impl App {
     async fn write<T, F>(&self, caller: &Caller, verb: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
         let Some((nonce, expires_ms)) = caller.once.clone() else { return self.inner.store.write(verb).await };
         let key_id = caller.key_id.clone();
@@ -186,7 +186,7 @@ impl App {
     async fn read<T, F>(&self, query: F) -> Result<T, Error>
     where
         T: Send,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
         self.inner.store.read(query).await
     }

@@ -139,6 +139,7 @@ pub struct Checked {
 }
 
 /// A file whose bytes, or whereabouts, are known.
+#[derive(Clone)]
 enum Found {
     Here { file: PackageFile, upload: Option<Id> },
     Elsewhere { file: PackageFile, import: Import },
@@ -225,7 +226,7 @@ impl App {
         &self,
         caller: &Caller,
         id: &Id,
-        rewrite: impl FnOnce(&mut PackageTexts) + Send + 'static,
+        rewrite: impl FnOnce(&mut PackageTexts) + Clone + Send + 'static,
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());

@@ -12,6 +12,7 @@ pub mod modules;
 pub mod objects;
 pub mod packages;
 mod postgres;
+mod postgres_address;
 pub mod products;
 pub mod sessions;
 pub mod settings;

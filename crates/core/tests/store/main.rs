@@ -20,6 +20,7 @@ mod registry;
 mod rows;
 mod schema;
 mod sessions;
+mod size;
 mod spaces;
 mod town;
 mod writes;

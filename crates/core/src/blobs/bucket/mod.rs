@@ -98,8 +98,9 @@ impl Bucket {
         format!("{:012x}-{}", self.clock.now_ms(), random_text(16))
     }
 
-    /// Makes an object the blob of this name, whole or not at all. Older objects of the same content go, because nobody
-    /// would look at them any more; that also mends a damaged one.
+    /// Makes an object the blob of this name, whole or not at all. Of the objects of the same content all but the newest go,
+    /// because nobody would look at them any more; that also mends a damaged one. The newest is young, so no collector takes
+    /// it, and whoever places another one at the same time leaves the same one.
     async fn place(&self, digest: &Digest, size_bytes: u64, source: Source<'_>) -> Result<(), BlobError> {
         let named_ms = self.clock.now_ms();
         let key = format!("{}{}", folder(digest), self.fresh_name());
@@ -128,13 +129,14 @@ impl Bucket {
                 }
             }
         }
-        let place = Place { key: key.into(), size_bytes, named_ms };
-        for older in self.places(digest).await?.into_iter().filter(|other| other.key < place.key) {
+        let mut places = self.places(digest).await?;
+        let newest = places.pop().unwrap_or(Place { key: key.into(), size_bytes, named_ms });
+        for older in places {
             if let Err(error) = self.operator.delete(&older.key).await {
                 tracing::warn!(key = %older.key, %error, "an outdated copy of a blob stays for now");
             }
         }
-        self.remember(digest, place);
+        self.remember(digest, newest);
         Ok(())
     }
 
