@@ -7,7 +7,9 @@ import base64
 import hashlib
 import os
 import signal
+import time
 import uuid
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,7 +48,7 @@ def firmware(content, door=HTTP, other=OTHER_HTTP):
     """A firmware whose every step goes through another copy than the one before; its id."""
     product = alibaba.call("V1", "CreateProduct", door, ProductName=fresh("meter"), NodeType=0, DataFormat=1)["ProductKey"]
     place = alibaba.call("ACS3", "GenerateOTAUploadURL", other, FileSuffix="bin")["Data"]
-    place["Host"] = door
+    place["Host"] = door + urlsplit(place["Host"]).path
     assert alibaba.post_form(place, content).status_code == 204
     created = alibaba.call(
         "ACS3",
@@ -78,7 +80,8 @@ def test_alibaba_every_step_through_the_other_copy():
 
 
 def test_a_written_nonce_is_used_up_on_every_copy():
-    parameters = alibaba.common_parameters("CreateProduct", ProductName=fresh("meter"), NodeType=0, DataFormat=1)
+    members = {"ProductName": fresh("meter"), "NodeType": 0, "DataFormat": 1}
+    parameters = alibaba.common_parameters("CreateProduct", Format="JSON", **members)
     parameters["Signature"] = alibaba.signature("GET", parameters)
     first = requests.get(HTTP + "/", params=parameters, timeout=30)
     assert (first.status_code, first.json()["Success"]) == (200, True), first.text
@@ -96,8 +99,6 @@ def test_iotda_made_by_one_and_shown_by_the_other():
     put.create_bucket(Bucket=bucket)
     put.put_object(Bucket=bucket, Key=key, Body=content)
     assert get.get_object(Bucket=bucket, Key=key)["Body"].read() == content
-
-    from types import SimpleNamespace
 
     ground = SimpleNamespace(app_id=space.app_id, product_id=product.product_id, bucket=bucket, key=key)
     made = huawei.new_package(other, ground)
@@ -164,23 +165,39 @@ def test_an_upload_goes_on_through_the_other_copy(size):
 def test_a_revoked_key_is_refused_by_both_within_seconds():
     made = api("POST", "/keys", HTTP, json={"role": "viewer", "label": fresh("key")}).json()
     pair = (made["id"], made["secret"])
-    asked = lambda door: requests.get(door + "/api/v1/products", auth=pair, timeout=30).status_code  # noqa: E731
+
+    def asked(door):
+        return requests.get(door + "/api/v1/products", auth=pair, timeout=30).status_code
+
     assert (asked(HTTP), asked(OTHER_HTTP)) == (200, 200)
     assert api("DELETE", f"/keys/{made['id']}", HTTP).status_code == 204
     assert asked(HTTP) == 401
-    import time
-
     deadline = time.monotonic() + 8
     while asked(OTHER_HTTP) != 401:
         assert time.monotonic() < deadline, "the other copy still lets the key in"
         time.sleep(0.3)
 
 
+def test_each_copy_grants_its_share_of_a_quota():
+    """The vendor documents 20 queries a second; two copies grant ten each."""
+    for door in (HTTP, OTHER_HTTP):
+        time.sleep(1.1)
+        begun, answers = time.monotonic(), []
+        while len(answers) < 11:
+            parameters = alibaba.common_parameters("QueryOTAFirmware", Format="JSON", FirmwareId=alibaba.NOWHERE)
+            parameters["Signature"] = alibaba.signature("GET", parameters)
+            answers.append(requests.get(door + "/", params=parameters, timeout=30).json().get("Code"))
+        assert time.monotonic() - begun < 1, "too slow a machine to judge a rate per second"
+        throttled = [code for code in answers if code == "Throttling.User"]
+        assert (len(throttled), answers[-1]) == (1, "Throttling.User"), answers
+    time.sleep(1.1)
+
+
 def test_one_goes_on_when_the_other_is_killed():
     content = image(3 << 20, "survivor")
     firmware_id, _ = firmware(content)
     os.kill(OTHER_PID, signal.SIGKILL)
-    for _ in range(12):
+    for _ in range(6):
         info = alibaba.call("V1", "QueryOTAFirmware", FRONT_HTTP, FirmwareId=firmware_id)
         assert info["Success"] is True, info
     link = info["FirmwareInfo"]["FirmwareUrl"]
