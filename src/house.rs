@@ -23,8 +23,7 @@ pub async fn open(config: &Config, secrets: &Secrets, download_url: String) -> R
     let store = Store::open(&config.store()).await.map_err(|error| format!("`store`: {error}"))?;
     let credentials =
         secrets.blobs_key.as_ref().map(|(id, secret)| remote::Credentials::new(id.as_str(), secret.reveal()));
-    let blobs =
-        Blobs::open_with(&config.blobs(), credentials).await.map_err(|error| format!("`blobs`: {error}"))?;
+    let blobs = Blobs::open_with(&config.blobs(), credentials).await.map_err(|error| format!("`blobs`: {error}"))?;
     if store.is_shared() != blobs.is_shared() {
         tracing::warn!("only one of `store` and `blobs` can be shared: several copies of this server need both");
     }

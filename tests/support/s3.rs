@@ -36,7 +36,8 @@ impl S3 {
             .ancestors()
             .map(|folder| folder.join("target/cluster/venv/bin/moto_server"))
             .find(|program| program.exists());
-        let program = program.unwrap_or_else(|| panic!("no S3 server: run tests/cluster/setup (./setup does), it installs one"));
+        let program =
+            program.unwrap_or_else(|| panic!("no S3 server: run tests/cluster/setup (./setup does), it installs one"));
         // Between finding a free port and taking it somebody else may be quicker.
         (0..5).find_map(|_| S3::try_start(&program)).expect("an S3 server starts on a free port")
     }
@@ -84,7 +85,10 @@ impl S3 {
     /// One bare request; the server does not ask who we are.
     fn ask(&self, method: &str, path: &str) -> Option<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", self.port);
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.port
+        );
         socket.write_all(head.as_bytes()).ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).ok()?;

@@ -26,6 +26,7 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use futures::future::BoxFuture;
 use otaru_model::{Id, IdSource};
@@ -79,6 +80,8 @@ struct Inner {
     credentials: Cache<String, Arc<access::Cached>>,
     /// Object stores elsewhere, by the name of their region.
     regions: BTreeMap<String, remote::Region>,
+    /// When this copy last looked through all stored bytes.
+    bytes_swept_ms: AtomicI64,
 }
 
 /// What the verbs need to know of the configuration.
@@ -145,6 +148,7 @@ impl App {
             settings,
             credentials: Cache::new(10_000),
             regions,
+            bytes_swept_ms: AtomicI64::new(i64::MIN),
         };
         Ok(App { inner: Arc::new(inner) })
     }
@@ -189,6 +193,15 @@ impl App {
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
         self.inner.store.read(query).await
+    }
+
+    /// A read whose statements see the same moment: a page and the total that it belongs to.
+    async fn snapshot<T, F>(&self, query: F) -> Result<T, Error>
+    where
+        T: Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
+    {
+        self.inner.store.snapshot(query).await
     }
 
     /// Whether the store answers and package bytes can be written.

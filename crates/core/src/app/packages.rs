@@ -191,7 +191,7 @@ impl App {
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.snapshot(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {

@@ -115,7 +115,9 @@ impl Blobs {
     pub async fn append(&self, id: &StageId, offset_bytes: u64, limit_bytes: u64) -> Result<Appending, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.append(id, offset_bytes, limit_bytes).await.map(|it| Appending(AppendingTo::Fs(it))),
-            Backend::Bucket(bucket) => bucket.append(id, offset_bytes, limit_bytes).await.map(|it| Appending(AppendingTo::Bucket(it))),
+            Backend::Bucket(bucket) => {
+                bucket.append(id, offset_bytes, limit_bytes).await.map(|it| Appending(AppendingTo::Bucket(it)))
+            }
         }
     }
 

@@ -57,7 +57,7 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Driver::Postgres(PostgresStore::open(url)?)
         } else {
-            return Err(StoreError::Unexpected(
+            return Err(StoreError::Misconfigured(
                 "a store is `sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
             ));
         };
@@ -108,6 +108,20 @@ impl Store {
         match &self.driver {
             Driver::Sqlite(sqlite) => sqlite.read(query),
             Driver::Postgres(postgres) => postgres.read(query).await,
+        }
+    }
+
+    /// Runs `query`, which must not change anything and whose statements have to see the same moment: a page and the total it
+    /// belongs to. SQLite gives that to every read.
+    pub async fn snapshot<T, E, F>(&self, query: F) -> Result<T, E>
+    where
+        T: Send,
+        E: From<StoreError> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
+    {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.read(query),
+            Driver::Postgres(postgres) => postgres.snapshot(query).await,
         }
     }
 

@@ -77,7 +77,7 @@ impl Address {
         let plain = if others.is_empty() { place.to_owned() } else { format!("{place}?{}", others.join("&")) };
         // The driver's message does not repeat the URL, which has the password in it.
         let mut config: tokio_postgres::Config =
-            plain.parse().map_err(|error: tokio_postgres::Error| wrong(error.to_string()))?;
+            plain.parse().map_err(|error: tokio_postgres::Error| wrong(explain(&error)))?;
         config.ssl_mode(ssl_mode);
         if config.get_application_name().is_none() {
             config.application_name("otaru");
@@ -96,7 +96,14 @@ impl Address {
 }
 
 fn wrong(text: impl Into<String>) -> StoreError {
-    StoreError::Unexpected(text.into())
+    StoreError::Misconfigured(text.into())
+}
+
+fn explain(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 fn client_config(

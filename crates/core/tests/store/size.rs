@@ -46,9 +46,8 @@ async fn tls(url: &str) -> Result<(i64, i64), StoreError> {
         "SELECT ssl::int::bigint, (client_dn IS NOT NULL)::int::bigint FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
     );
     let store = Store::connect(url)?;
-    let seen = store
-        .read(|tx| Box::pin(async move { tx.row(&TLS, &[], |row| Ok((row.int(0)?, row.int(1)?))).await }))
-        .await?;
+    let seen =
+        store.read(|tx| Box::pin(async move { tx.row(&TLS, &[], |row| Ok((row.int(0)?, row.int(1)?))).await })).await?;
     Ok(seen.unwrap())
 }
 
@@ -87,7 +86,7 @@ async fn tls_is_as_sure_of_its_server_as_the_address_asks() {
         (&named, "sslmode=verify-full&sslrootcert=system".to_owned()),
     ] {
         let refused = tls(&format!("{url}?{options}")).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_) | StoreError::Unexpected(_))), "{options}: {refused:?}");
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{options}: {refused:?}");
     }
     // A server without TLS is no server for whoever requires it.
     let plain = postgres::shared().database();
@@ -106,10 +105,8 @@ async fn connections_that_the_server_ended_are_replaced_unseen() {
     let executioner = Store::connect(&url).unwrap();
     for _ in 0..5 {
         store.ping(Duration::from_secs(5)).await.unwrap();
-        let ended = executioner
-            .read(|tx| Box::pin(async move { tx.row(&ENDS, &[], |row| row.int(0)).await }))
-            .await
-            .unwrap();
+        let ended =
+            executioner.read(|tx| Box::pin(async move { tx.row(&ENDS, &[], |row| row.int(0)).await })).await.unwrap();
         assert!(ended >= Some(1));
         store.ping(Duration::from_secs(5)).await.unwrap();
         put(&store, "a", 1).await.unwrap();
@@ -128,8 +125,7 @@ async fn put(store: &Store, name: &'static str, number: i64) -> Result<u64, Stor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_costs_a_new_attempt_and_nothing_else() {
-    static ADD: Statement =
-        Statement::new("UPDATE settings SET value = ((value::bigint) + 1)::text WHERE name = $1");
+    static ADD: Statement = Statement::new("UPDATE settings SET value = ((value::bigint) + 1)::text WHERE name = $1");
     let store = Store::open(&postgres::shared().database()).await.unwrap();
     put(&store, "a", 0).await.unwrap();
     put(&store, "b", 0).await.unwrap();
@@ -156,6 +152,48 @@ async fn a_deadlock_costs_a_new_attempt_and_nothing_else() {
     static SUM: Statement = Statement::new("SELECT sum(value::bigint)::bigint FROM settings WHERE name IN ('a', 'b')");
     let sum = store.read(|tx| Box::pin(async move { tx.row(&SUM, &[], |row| row.int(0)).await })).await.unwrap();
     assert_eq!(sum, Some(4 * rounds), "each went through exactly once");
+}
+
+#[tokio::test]
+async fn a_page_and_its_total_are_of_one_moment() {
+    static VALUE: Statement = Statement::new("SELECT value FROM settings WHERE name = 'a'");
+    let store = Store::open(&postgres::shared().database()).await.unwrap();
+    put(&store, "a", 1).await.unwrap();
+    let other = store.clone();
+    let seen = store.snapshot(|tx| {
+        Box::pin(async move {
+            let before = tx.row(&VALUE, &[], |row| row.string(0)).await?;
+            put(&other, "a", 2).await?;
+            Ok::<_, StoreError>((before, tx.row(&VALUE, &[], |row| row.string(0)).await?))
+        })
+    });
+    let (before, after) = seen.await.unwrap();
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("1"), Some("1")));
+    let now = store.read(|tx| Box::pin(async move { tx.row(&VALUE, &[], |row| row.string(0)).await })).await;
+    assert_eq!(now.unwrap().as_deref(), Some("2"));
+}
+
+/// Not a judge but a yardstick: `cargo test -p otaru-core --test store yardstick -- --nocapture`.
+#[tokio::test]
+async fn yardstick_of_reads() {
+    static ONE: Statement = Statement::new("SELECT value FROM settings WHERE name = 'a'");
+    let store = Store::open(&postgres::shared().database()).await.unwrap();
+    put(&store, "a", 1).await.unwrap();
+    let rounds = 300;
+    for snapshot in [false, true, false, true] {
+        let begun = std::time::Instant::now();
+        for _ in 0..rounds {
+            if snapshot {
+                store
+                    .snapshot(|tx| Box::pin(async move { tx.row(&ONE, &[], |row| row.string(0)).await }))
+                    .await
+                    .unwrap();
+            } else {
+                store.read(|tx| Box::pin(async move { tx.row(&ONE, &[], |row| row.string(0)).await })).await.unwrap();
+            }
+        }
+        println!("snapshot {snapshot}: {:?} each", begun.elapsed() / rounds);
+    }
 }
 
 #[tokio::test]

@@ -100,9 +100,10 @@ impl Appending {
         self.gathered_bytes = 0;
         self.sent.push(key.clone());
         let growth = Arc::clone(&self.growth);
-        self.sending = Some(tokio::spawn(async move {
-            growth.bucket.operator.write(&key, piece).await.map(drop).map_err(writing)
-        }));
+        self.sending =
+            Some(tokio::spawn(
+                async move { growth.bucket.operator.write(&key, piece).await.map(drop).map_err(writing) },
+            ));
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 
-use super::error::{listing, reading, writing};
 use super::append::Staging;
+use super::error::{listing, reading, writing};
 use super::{Bucket, place_of};
 use crate::blobs::{BlobError, Digest, Space, StageId, StagedUpload, StoredBlob};
 

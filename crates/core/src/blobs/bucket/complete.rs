@@ -38,11 +38,17 @@ impl Bucket {
         for (key, size_bytes) in &pieces {
             let read;
             (pass, read) = self
-                .read_all(key, *size_bytes, pass, move |pass, bytes| pass.update(bytes), |batch| {
-                    if is_small {
-                        whole.extend_from_slice(batch);
-                    }
-                })
+                .read_all(
+                    key,
+                    *size_bytes,
+                    pass,
+                    move |pass, bytes| pass.update(bytes),
+                    |batch| {
+                        if is_small {
+                            whole.extend_from_slice(batch);
+                        }
+                    },
+                )
                 .await?;
             if read != *size_bytes {
                 return Err(BlobError::Corrupt);

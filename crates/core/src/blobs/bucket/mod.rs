@@ -237,7 +237,8 @@ impl Address {
         let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         let place = rest.split_once('?').map_or(rest, |(place, _)| place);
         let (authority, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let (user, bucket) = authority.rsplit_once('@').map_or((None, authority), |(user, bucket)| (Some(user), bucket));
+        let (user, bucket) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, bucket)| (Some(user), bucket));
         if bucket.is_empty() {
             return Err(wrong("the address of a blob store in a bucket is scheme://BUCKET/PREFIX?endpoint=…"));
         }
@@ -279,7 +280,9 @@ mod tests {
         assert_eq!(read("s3://otaru/?region=x"), some("otaru", "/", false));
         assert_eq!(read("obs://otaru/eu/one/?endpoint=h"), some("otaru", "/eu/one/", false));
         assert_eq!(read("oss://AK:S%2fK@otaru/p"), some("otaru", "/p/", true));
-        for url in ["s3://", "s3:///p", "s3://AK@b", "s3://:x@b", "s3://AK:@b", "s3://b//p", "s3://b/../p", "s3://b/a%20b"] {
+        for url in
+            ["s3://", "s3:///p", "s3://AK@b", "s3://:x@b", "s3://AK:@b", "s3://b//p", "s3://b/../p", "s3://b/a%20b"]
+        {
             assert_eq!(read(url), None, "{url}");
         }
     }

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{self, Stream};
 use futures::TryStreamExt;
+use futures::stream::{self, Stream};
 use opendal::{FuturesBytesStream, Operator};
 
 use super::error::{reading, streaming};

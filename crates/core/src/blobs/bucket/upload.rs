@@ -175,7 +175,11 @@ impl Drop for Staged {
 }
 
 impl Bucket {
-    pub(in crate::blobs) async fn stage(self: &Arc<Bucket>, id: &StageId, limit_bytes: u64) -> Result<Staged, BlobError> {
+    pub(in crate::blobs) async fn stage(
+        self: &Arc<Bucket>,
+        id: &StageId,
+        limit_bytes: u64,
+    ) -> Result<Staged, BlobError> {
         Ok(Staged {
             bucket: Arc::clone(self),
             id: id.clone(),
