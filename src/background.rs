@@ -28,6 +28,9 @@ async fn import_for_ever(app: App) {
 async fn sweep_for_ever(app: App) {
     loop {
         tokio::time::sleep(BETWEEN_SWEEPS).await;
+        if let Err(error) = app.lay_milestones().await {
+            tracing::warn!(%error, "milestones along long lists have to wait");
+        }
         match app.sweep().await {
             Ok(swept) if swept == Swept::default() => {}
             Ok(swept) => tracing::info!(

@@ -26,6 +26,27 @@ impl Id {
         &self.0
     }
 
+    /// The smallest id larger than this one; the largest is followed by itself.
+    pub fn following(&self) -> Id {
+        let mut bytes = self.0;
+        for byte in bytes.iter_mut().rev() {
+            let (next, carry) = byte.overflowing_add(1);
+            *byte = next;
+            if !carry {
+                return Id(bytes);
+            }
+        }
+        Id::MAX
+    }
+
+    /// Smaller than every id made at `at_ms` or later, larger than all made before.
+    pub fn at(at_ms: i64) -> Id {
+        let mut bytes = [0; 12];
+        let clock = u64::try_from(at_ms).unwrap_or(0) << 16;
+        bytes[..8].copy_from_slice(&clock.to_be_bytes());
+        Id(bytes)
+    }
+
     /// The instant that the id was made for, in milliseconds since 1970.
     pub fn created_ms(&self) -> i64 {
         let mut bytes = [0; 8];
@@ -147,6 +168,22 @@ mod tests {
     fn a_restarted_source_goes_on_after_the_newest_record() {
         let newest = IdSource::default().next(5_000, 9);
         assert!(IdSource::after(newest).next(1, 0) > newest);
+    }
+
+    #[test]
+    fn an_instant_parts_the_ids_made_before_and_after_it() {
+        let source = IdSource::default();
+        let (before, after) = (source.next(4_999, u32::MAX), source.next(5_000, 0));
+        assert!(before < Id::at(5_000) && Id::at(5_000) <= after);
+    }
+
+    #[test]
+    fn one_id_follows_another() {
+        let follows = |id: &str| id.parse::<Id>().unwrap().following().to_string();
+        assert_eq!(follows("000000000000000000000000"), "000000000000000000000001");
+        assert_eq!(follows("0000000000000000000000ff"), "000000000000000000000100");
+        assert_eq!(follows("00ffffffffffffffffffffff"), "010000000000000000000000");
+        assert_eq!(Id::MAX.following(), Id::MAX);
     }
 
     proptest! {

@@ -27,6 +27,11 @@ impl ModuleKind {
             ModuleKind::Other => 2,
         }
     }
+
+    /// The kind of that number.
+    pub fn numbered(number: i64) -> Option<ModuleKind> {
+        ModuleKind::ALL.into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 impl ModuleName {

@@ -166,6 +166,19 @@ named!(
     }
 );
 
+impl Integrity {
+    /// What is to be said of a package's bytes, from what is known of its files, and why.
+    pub fn of(files: &[PackageFile]) -> (Integrity, Option<String>) {
+        if files.iter().any(|file| file.sha256.is_none()) {
+            return (Integrity::Pending, None);
+        }
+        match files.iter().find_map(PackageFile::mismatch) {
+            Some(problem) => (Integrity::Failed, Some(problem)),
+            None => (Integrity::Ready, None),
+        }
+    }
+}
+
 /// Which packages a list is of; an absent member lets every package pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageFilter {

@@ -2,7 +2,7 @@
 
 use otaru_model::{Integrity, Md5, Sha256};
 
-use super::{App, Error, Noun, packages};
+use super::{App, Error, Noun};
 use crate::blobs::remote::{RemoteError, RemoteObject};
 use crate::blobs::{Finished, StageId};
 use crate::clock::random_text;
@@ -72,7 +72,7 @@ impl App {
                             let sha256 = Sha256(bytes.digest.0);
                             store::packages::add_blob(tx, &package.id, import.position, &sha256).await?;
                             if package.integrity == Integrity::Pending {
-                                (package.integrity, package.integrity_note) = packages::judge(&package.files);
+                                (package.integrity, package.integrity_note) = Integrity::of(&package.files);
                             }
                         }
                         Err(problem) => {

@@ -11,6 +11,7 @@ mod downloads;
 mod error;
 mod housekeeping;
 mod imports;
+mod milestones;
 mod modules;
 mod object_parts;
 mod objects;
@@ -193,15 +194,6 @@ impl App {
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
         self.inner.store.read(query).await
-    }
-
-    /// A read whose statements see the same moment: a page and the total that it belongs to.
-    async fn snapshot<T, F>(&self, query: F) -> Result<T, Error>
-    where
-        T: Send,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
-    {
-        self.inner.store.snapshot(query).await
     }
 
     /// Whether the store answers and package bytes can be written.

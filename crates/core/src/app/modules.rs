@@ -95,7 +95,7 @@ impl App {
     pub async fn list_modules(&self, caller: &Caller, query: ModuleQuery) -> Result<PageOf<Module>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.snapshot(|tx| {
+        self.read(|tx| {
             Box::pin(async move {
                 if let Some(code) = &query.space_code {
                     products::space_of(tx, &tenant, Some(code)).await?;

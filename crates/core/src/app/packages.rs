@@ -7,7 +7,7 @@ use otaru_model::{
 use serde_json::{Map, Value};
 
 use super::error::gone;
-use super::{App, Caller, Error, Noun, ProductRef, imports, modules, products};
+use super::{App, Caller, Error, Noun, ProductRef, imports, milestones, modules, products};
 use crate::store::packages::Import;
 use crate::store::{self, Tx};
 
@@ -150,14 +150,16 @@ impl App {
     pub async fn create_package(&self, caller: &Caller, new: NewPackage) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         check(&new)?;
-        let (id, now_ms, tenant) = (self.new_id(), self.now_ms(), caller.tenant);
         // Object stores elsewhere are asked before the transaction: they take their time.
         let mut elsewhere = Vec::with_capacity(new.files.len());
         for (position, file) in new.files.iter().enumerate() {
-            elsewhere.push(self.find_elsewhere(id, position, file, new.rules.max_file_bytes).await?);
+            elsewhere.push(self.find_elsewhere(position, file, new.rules.max_file_bytes).await?);
         }
+        let (id, now_ms, tenant) = (self.new_id(), self.now_ms(), caller.tenant);
+        let clock = self.inner.clock.clone();
         self.write(caller, move |tx| {
             Box::pin(async move {
+                milestones::refuse_late(&id, clock.now_ms())?;
                 let product = modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
                 let module = existing_module(tx, &product, &new.module).await?;
                 let mut found = Vec::with_capacity(new.files.len());
@@ -173,7 +175,7 @@ impl App {
                 }
                 let inserted = store::packages::insert(tx, &package, &product.space).await;
                 inserted.map_err(gone(Noun::Product, new.product.text()))?;
-                settle_sources(tx, found).await?;
+                settle_sources(tx, &id, found).await?;
                 keep_rules(tx, &package, &new.rules).await?;
                 Ok(package)
             })
@@ -191,7 +193,7 @@ impl App {
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.snapshot(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.read(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {
@@ -288,7 +290,6 @@ impl App {
     /// The file as a configured object store elsewhere has it; nothing if it is to be found here.
     async fn find_elsewhere(
         &self,
-        package: Id,
         position: usize,
         file: &NewFile,
         max_file_bytes: u64,
@@ -298,7 +299,8 @@ impl App {
         let found = store.stat(bucket, key).await.map_err(|error| imports::explain(error, bucket, key))?;
         check_size(found.size_bytes, max_file_bytes)?;
         let import = Import {
-            package,
+            // The package has no id yet.
+            package: Id::MIN,
             position,
             region: region.clone(),
             bucket: bucket.clone(),
@@ -341,7 +343,7 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageO
         model: query.model,
         manufacturer: query.manufacturer,
     };
-    Ok(store::packages::list(tx, tenant, &filter, query.page).await?)
+    Ok(store::package_lists::list(tx, tenant, &filter, query.page).await?)
 }
 
 /// The module as its product spells it.
@@ -424,7 +426,7 @@ fn assemble(
             Found::Here { file, .. } | Found::Elsewhere { file, .. } => file.clone(),
         })
         .collect();
-    let (integrity, integrity_note) = judge(&files);
+    let (integrity, integrity_note) = Integrity::of(&files);
     let kind = &new.device_kind;
     let or_product = |own: &Option<String>, products: &Option<String>| own.clone().or_else(|| products.clone());
     Package {
@@ -460,18 +462,7 @@ fn assemble(
     }
 }
 
-/// What is to be said of a package's bytes, from what is known of its files.
-pub(super) fn judge(files: &[PackageFile]) -> (Integrity, Option<String>) {
-    if files.iter().any(|file| file.sha256.is_none()) {
-        return (Integrity::Pending, None);
-    }
-    match files.iter().find_map(PackageFile::mismatch) {
-        Some(problem) => (Integrity::Failed, Some(problem)),
-        None => (Integrity::Ready, None),
-    }
-}
-
-async fn settle_sources(tx: &mut Tx<'_>, found: Vec<Found>) -> Result<(), Error> {
+async fn settle_sources(tx: &mut Tx<'_>, package: &Id, found: Vec<Found>) -> Result<(), Error> {
     // Several files of a package may be of one upload.
     let mut taken = Vec::new();
     for found in found {
@@ -485,7 +476,9 @@ async fn settle_sources(tx: &mut Tx<'_>, found: Vec<Found>) -> Result<(), Error>
                 }
             }
             Found::Here { upload: None, .. } => {}
-            Found::Elsewhere { import, .. } => store::packages::add_import(tx, &import).await?,
+            Found::Elsewhere { import, .. } => {
+                store::packages::add_import(tx, &Import { package: *package, ..import }).await?;
+            }
         }
     }
     Ok(())

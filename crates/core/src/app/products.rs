@@ -99,7 +99,7 @@ impl App {
     pub async fn list_products(&self, caller: &Caller, query: ProductQuery) -> Result<PageOf<Product>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.snapshot(|tx| {
+        self.read(|tx| {
             Box::pin(async move {
                 if let Some(code) = &query.space_code {
                     space_of(tx, &tenant, Some(code)).await?;

@@ -5,12 +5,19 @@ use otaru_model::{AccessKey, Id};
 use super::statement::statements;
 use super::{Row, StoreError, Tx};
 
+/// What [`key`] reads.
+macro_rules! columns {
+    () => {
+        "id, tenant_id, role, label, created_ms, expires_ms, revoked_ms"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO access_keys (id, tenant_id, role, label, secret, created_ms, expires_ms, revoked_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
-    BY_ID = "SELECT id, tenant_id, role, label, created_ms, expires_ms, revoked_ms, secret FROM access_keys WHERE id = $1";
-    LIST = "SELECT id, tenant_id, role, label, created_ms, expires_ms, revoked_ms FROM access_keys
-        WHERE tenant_id = $1 ORDER BY created_ms, id";
+    BY_ID = concat!("SELECT ", columns!(), ", secret FROM access_keys WHERE id = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM access_keys
+        WHERE tenant_id = $1 ORDER BY created_ms, id");
     EXPIRE = "UPDATE access_keys SET expires_ms = $3
         WHERE tenant_id = $1 AND id = $2 AND (expires_ms IS NULL OR expires_ms > $3)";
     REVOKE = "UPDATE access_keys SET revoked_ms = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_ms IS NULL";

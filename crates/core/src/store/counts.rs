@@ -11,7 +11,9 @@ use super::{StoreError, Tx};
 statements! {
     ADD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, $3)
         ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
-    SUM = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope = $1";
+    SUM = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope IN ($1, $2)";
+    LONG = "SELECT scope, CAST(SUM(n) AS BIGINT) FROM package_counts WHERE scope > $1
+        GROUP BY scope HAVING SUM(n) >= CAST($2 AS BIGINT) ORDER BY scope LIMIT $3";
 }
 
 /// How many rows share the writes of one total where writers run at the same time.
@@ -27,8 +29,54 @@ pub enum Scope<'a> {
     Door(&'a Id, &'a str),
 }
 
+/// The name of a list in the tables of totals and of milestones: what it is a list of, whose, and of which kinds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListKey(Vec<u8>);
+
+const ALL_KINDS: u8 = 0xff;
+const BUILT_IN_KINDS: u8 = 0xfe;
+
+impl ListKey {
+    /// Smaller than every list's key.
+    pub fn first() -> ListKey {
+        ListKey(Vec::new())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What the list is of, unless the key is of something that is counted and not listed.
+    pub(super) fn parts(&self) -> Option<(u8, Id, Kinds)> {
+        let [tag @ (b't' | b's' | b'p'), id @ .., kinds] = self.0.as_slice() else { return None };
+        let kinds = match *kinds {
+            ALL_KINDS => Kinds::All,
+            BUILT_IN_KINDS => Kinds::BuiltIn,
+            number => Kinds::One(ModuleKind::numbered(i64::from(number))?),
+        };
+        Some((*tag, Id::try_from(id).ok()?, kinds))
+    }
+
+    /// The keys whose totals add up to this list's: one, given twice, except for that of the built-in kinds.
+    pub(super) fn counted(&self) -> [ListKey; 2] {
+        let of_kind = |kind: u8| match self.0.as_slice() {
+            [before @ .., BUILT_IN_KINDS] => ListKey([before, &[kind]].concat()),
+            _ => self.clone(),
+        };
+        [ModuleKind::Firmware, ModuleKind::Software].map(|kind| of_kind(kind.number() as u8))
+    }
+
+    /// The same list, of the built-in kinds only, if this one is of all.
+    pub fn built_in(&self) -> Option<ListKey> {
+        let mut key = self.0.clone();
+        let last = key.last_mut().filter(|kinds| **kinds == ALL_KINDS)?;
+        *last = BUILT_IN_KINDS;
+        Some(ListKey(key))
+    }
+}
+
 impl Scope<'_> {
-    fn key(self, kind: Option<ModuleKind>) -> Vec<u8> {
+    pub fn list(self, kinds: Kinds) -> ListKey {
         let (tag, id, door) = match self {
             Scope::Tenant(id) => (b't', id, ""),
             Scope::Space(id) => (b's', id, ""),
@@ -38,42 +86,65 @@ impl Scope<'_> {
         let mut key = Vec::with_capacity(14 + door.len());
         key.push(tag);
         key.extend_from_slice(id.as_bytes());
-        key.push(kind.map_or(0xff, |kind| kind.number() as u8));
         key.extend_from_slice(door.as_bytes());
-        key
+        key.push(match kinds {
+            Kinds::All => ALL_KINDS,
+            Kinds::BuiltIn => BUILT_IN_KINDS,
+            Kinds::One(kind) => kind.number() as u8,
+        });
+        ListKey(key)
     }
+}
+
+fn scopes<'a>(package: &'a Package, space: &'a Id) -> [Scope<'a>; 3] {
+    [Scope::Tenant(&package.tenant), Scope::Space(space), Scope::Product(&package.product)]
+}
+
+/// Every list that a package is in.
+pub fn lists(package: &Package, space: &Id) -> Vec<ListKey> {
+    let kind = package.module.kind();
+    let mut kinds = vec![Kinds::All, Kinds::One(kind)];
+    if kind != ModuleKind::Other {
+        kinds.push(Kinds::BuiltIn);
+    }
+    scopes(package, space).iter().flat_map(|scope| kinds.iter().map(|kinds| scope.list(*kinds))).collect()
 }
 
 /// Adds `by` (1 or -1) to every total that `package` is part of.
 pub async fn add(tx: &mut Tx<'_>, package: &Package, space: &Id, by: i64) -> Result<(), StoreError> {
     let slot = if tx.is_concurrent() { i64::from(package.id.as_bytes()[11]) % SLOTS } else { 0 };
-    let kind = Some(package.module.kind());
+    let kind = Kinds::One(package.module.kind());
     let mut keys = Vec::with_capacity(7);
-    for scope in [Scope::Tenant(&package.tenant), Scope::Space(space), Scope::Product(&package.product)] {
-        keys.push((scope.key(None), slot));
-        keys.push((scope.key(kind), slot));
+    for scope in scopes(package, space) {
+        keys.push((scope.list(Kinds::All), slot));
+        keys.push((scope.list(kind), slot));
     }
     // One row only: who adds to it waits for the others, so a cap that is checked afterwards holds.
-    keys.push((Scope::Door(&package.tenant, &package.door).key(None), 0));
+    keys.push((Scope::Door(&package.tenant, &package.door).list(Kinds::All), 0));
     // Every transaction locks its rows in the same order, so none waits for one that waits for it.
     keys.sort();
     for (key, slot) in keys {
-        tx.execute(&ADD, &[key.as_slice().into(), slot.into(), by.into()]).await?;
+        tx.execute(&ADD, &[key.as_bytes().into(), slot.into(), by.into()]).await?;
     }
     Ok(())
 }
 
 /// The exact number of packages in `scope`.
 pub async fn total(tx: &mut Tx<'_>, scope: Scope<'_>, kinds: Kinds) -> Result<u64, StoreError> {
-    match kinds {
-        Kinds::All => sum(tx, &scope.key(None)).await,
-        Kinds::One(kind) => sum(tx, &scope.key(Some(kind))).await,
-        Kinds::BuiltIn => Ok(sum(tx, &scope.key(Some(ModuleKind::Firmware))).await?
-            + sum(tx, &scope.key(Some(ModuleKind::Software))).await?),
-    }
+    total_of_list(tx, &scope.list(kinds)).await
 }
 
-async fn sum(tx: &mut Tx<'_>, key: &[u8]) -> Result<u64, StoreError> {
-    let total = tx.row(&SUM, &[key.into()], |row| row.int(0)).await?.unwrap_or(0);
+/// The exact length of a list.
+pub async fn total_of_list(tx: &mut Tx<'_>, list: &ListKey) -> Result<u64, StoreError> {
+    let [one, other] = list.counted();
+    let total = tx.row(&SUM, &[one.as_bytes().into(), other.as_bytes().into()], |row| row.int(0)).await?.unwrap_or(0);
     u64::try_from(total).map_err(|_| StoreError::Unexpected("a total of packages is below zero".to_owned()))
+}
+
+/// At most `limit` keys behind `after` of what has `least` packages or more, with their totals.
+pub async fn long(tx: &mut Tx<'_>, after: &ListKey, least: u64, limit: u32) -> Result<Vec<(ListKey, u64)>, StoreError> {
+    let least = i64::try_from(least).unwrap_or(i64::MAX);
+    let parameters = [after.as_bytes().into(), least.into(), i64::from(limit).into()];
+    tx.rows(&LONG, &parameters, |row| Ok((ListKey(row.bytes(0)?.to_vec()), u64::try_from(row.int(1)?).unwrap_or(0))))
+        .await
 }

@@ -111,20 +111,6 @@ impl Store {
         }
     }
 
-    /// Runs `query`, which must not change anything and whose statements have to see the same moment: a page and the total it
-    /// belongs to. SQLite gives that to every read.
-    pub async fn snapshot<T, E, F>(&self, query: F) -> Result<T, E>
-    where
-        T: Send,
-        E: From<StoreError> + Send,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
-    {
-        match &self.driver {
-            Driver::Sqlite(sqlite) => sqlite.read(query),
-            Driver::Postgres(postgres) => postgres.snapshot(query).await,
-        }
-    }
-
     /// Prepares statements: one that does not fit the schema shows before it is needed.
     pub async fn prepare(&self, statements: Vec<&'static Statement>) -> Result<(), StoreError> {
         self.read(move |tx| {

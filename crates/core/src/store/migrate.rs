@@ -13,8 +13,10 @@ struct Migration {
 }
 
 /// `{bytes}` stands for the type of binary columns, the only one that the two databases spell differently.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") },
+    Migration { version: 2, name: "milestones", text: include_str!("../../../../migrations/0002_milestones.sql") },
+];
 
 const LEDGER: &str =
     "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)";

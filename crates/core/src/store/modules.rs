@@ -5,20 +5,24 @@ use otaru_model::{Id, Module, ModuleName, Page, PageOf};
 use super::statement::statements;
 use super::{Row, StoreError, Tx, Value};
 
+/// What [`module`] reads.
+macro_rules! columns {
+    () => {
+        "m.id, m.product_id, p.code, p.key, p.name, s.code, m.name, m.alias, m.description, m.created_ms, m.updated_ms"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO modules (id, tenant_id, space_id, product_id, name, name_folded, alias, description, created_ms, updated_ms)
         SELECT $1, $2, space_id, id, $4, $5, $6, $7, $8, $8 FROM products WHERE id = $3
         ON CONFLICT DO NOTHING";
-    BY_ID = "SELECT m.id, m.product_id, p.code, p.key, p.name, s.code, m.name, m.alias, m.description, m.created_ms, m.updated_ms
-        FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
-        WHERE m.tenant_id = $1 AND m.id = $2";
-    BY_NAME = "SELECT m.id, m.product_id, p.code, p.key, p.name, s.code, m.name, m.alias, m.description, m.created_ms, m.updated_ms
-        FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
-        WHERE m.product_id = $1 AND m.name_folded = $2";
-    LIST = "SELECT m.id, m.product_id, p.code, p.key, p.name, s.code, m.name, m.alias, m.description, m.created_ms, m.updated_ms
-        FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
+    BY_ID = concat!("SELECT ", columns!(), " FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
+        WHERE m.tenant_id = $1 AND m.id = $2");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
+        WHERE m.product_id = $1 AND m.name_folded = $2");
+    LIST = concat!("SELECT ", columns!(), " FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
         WHERE m.tenant_id = $1 AND m.id < $2 AND ($3 = '' OR s.code = $3) AND ($4 = '' OR p.code = $4)
-        ORDER BY m.id DESC LIMIT $5 OFFSET $6";
+        ORDER BY m.id DESC LIMIT $5 OFFSET $6");
     COUNT = "SELECT COUNT(*) FROM modules m JOIN products p ON p.id = m.product_id JOIN spaces s ON s.id = p.space_id
         WHERE m.tenant_id = $1 AND ($2 = '' OR s.code = $2) AND ($3 = '' OR p.code = $3)";
     COUNT_OF_PRODUCT = "SELECT COUNT(*) FROM modules WHERE product_id = $1";

@@ -5,6 +5,20 @@ use otaru_model::{Bucket, Id, Md5, Object, ObjectPart, ObjectUpload};
 use super::statement::statements;
 use super::{Row, StoreError, Tx};
 
+/// What [`object`] reads.
+macro_rules! object_columns {
+    () => {
+        "bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms"
+    };
+}
+
+/// What [`object_upload`] reads.
+macro_rules! upload_columns {
+    () => {
+        "id, bucket, object_key, content_type, extra, created_ms"
+    };
+}
+
 statements! {
     CREATE_BUCKET = "INSERT INTO buckets (tenant_id, name, region, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     BUCKET = "SELECT name, region, created_ms FROM buckets WHERE tenant_id = $1 AND name = $2";
@@ -18,25 +32,18 @@ statements! {
         ON CONFLICT (tenant_id, bucket, object_key) DO UPDATE SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
             md5 = excluded.md5, etag = excluded.etag, content_type = excluded.content_type, extra = excluded.extra,
             modified_ms = excluded.modified_ms";
-    GET = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
-        FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3";
-    GET_AND_HOLD = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
-        FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3 FOR SHARE";
-    LIST = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
-        FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key > $3 AND object_key < $4
-        ORDER BY object_key LIMIT $5";
-    LIST_FROM = "SELECT bucket, object_key, size_bytes, sha256, md5, etag, content_type, extra, modified_ms
-        FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key >= $3 AND object_key < $4
-        ORDER BY object_key LIMIT $5";
+    GET = concat!("SELECT ", object_columns!(), " FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3");
+    GET_AND_HOLD = concat!("SELECT ", object_columns!(), " FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3 FOR SHARE");
+    LIST = concat!("SELECT ", object_columns!(), " FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key > $3 AND object_key < $4
+        ORDER BY object_key LIMIT $5");
+    LIST_FROM = concat!("SELECT ", object_columns!(), " FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key >= $3 AND object_key < $4
+        ORDER BY object_key LIMIT $5");
     DELETE = "DELETE FROM objects WHERE tenant_id = $1 AND bucket = $2 AND object_key = $3";
     BEGIN_UPLOAD = "INSERT INTO object_uploads (id, tenant_id, bucket, object_key, content_type, extra, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    UPLOAD = "SELECT id, bucket, object_key, content_type, extra, created_ms
-        FROM object_uploads WHERE tenant_id = $1 AND id = $2";
-    UPLOADS = "SELECT id, bucket, object_key, content_type, extra, created_ms
-        FROM object_uploads WHERE tenant_id = $1 AND bucket = $2 ORDER BY object_key, id";
-    OLD_UPLOADS = "SELECT id, bucket, object_key, content_type, extra, created_ms
-        FROM object_uploads WHERE created_ms < $1 ORDER BY id LIMIT 100";
+    UPLOAD = concat!("SELECT ", upload_columns!(), " FROM object_uploads WHERE tenant_id = $1 AND id = $2");
+    UPLOADS = concat!("SELECT ", upload_columns!(), " FROM object_uploads WHERE tenant_id = $1 AND bucket = $2 ORDER BY object_key, id");
+    OLD_UPLOADS = concat!("SELECT ", upload_columns!(), " FROM object_uploads WHERE created_ms < $1 ORDER BY id LIMIT 100");
     END_UPLOAD = "DELETE FROM object_uploads WHERE id = $1";
     OLD_PART = "SELECT stage FROM object_parts WHERE upload_id = $1 AND number = $2";
     PUT_PART = "INSERT INTO object_parts (upload_id, number, stage, size_bytes, md5, modified_ms) VALUES ($1, $2, $3, $4, $5, $6)

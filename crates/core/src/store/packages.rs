@@ -1,14 +1,32 @@
 //! Packages: one row each, with everything a list shows, so that a page is one look-up.
 
-use std::sync::OnceLock;
+use otaru_model::{DeviceKind, Id, ModuleName, Package, Sha256};
 
-use otaru_model::{
-    DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageFilter, Page, PageOf, Sha256,
-};
-
-use super::counts::{self, Scope};
+use super::counts;
+use super::milestones;
 use super::statement::statements;
-use super::{Row, Statement, StoreError, Tx, Value};
+use super::{Row, StoreError, Tx};
+
+/// What [`package`] reads.
+macro_rules! columns {
+    () => {
+        "p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, \
+         p.description, p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, \
+         p.integrity_note, p.files, p.device_type, p.model, p.manufacturer, p.protocol, p.made_on, p.door, \
+         p.extra, p.created_ms, p.updated_ms"
+    };
+}
+
+/// Where [`package`]'s columns are from.
+macro_rules! source {
+    () => {
+        "FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id"
+    };
+}
+
+/// The beginning of a statement for lists; more columns and [`FROM`] follow.
+pub(super) const SELECT: &str = concat!("SELECT ", columns!());
+pub(super) const FROM: &str = source!();
 
 statements! {
     INSERT = "INSERT INTO packages (id, tenant_id, space_id, product_id, module, module_kind, version, name, description,
@@ -16,11 +34,7 @@ statements! {
             manufacturer, protocol, made_on, door, extra, created_ms, updated_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
             $24, $25)";
-    BY_ID = "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
-            p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, p.integrity_note, p.files, p.device_type,
-            p.model, p.manufacturer, p.protocol, p.made_on, p.door, p.extra, p.created_ms, p.updated_ms
-        FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id
-        WHERE p.id = $1";
+    BY_ID = concat!("SELECT ", columns!(), " ", source!(), " WHERE p.id = $1");
     UPDATE = "UPDATE packages SET name = $2, description = $3, custom_info = $4, updated_ms = $5 WHERE id = $1";
     SET_BYTES = "UPDATE packages SET files = $2, integrity = $3, integrity_note = $4, updated_ms = $5 WHERE id = $1";
     DELETE = "DELETE FROM packages WHERE id = $1 RETURNING space_id";
@@ -39,13 +53,7 @@ statements! {
     END_IMPORT = "DELETE FROM package_imports WHERE package_id = $1 AND position = $2";
 }
 
-const COLUMNS: &str =
-    "SELECT p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, p.description,
-    p.custom_info, p.kind, p.source_versions, p.verification, p.integrity, p.integrity_note, p.files, p.device_type,
-    p.model, p.manufacturer, p.protocol, p.made_on, p.door, p.extra, p.created_ms, p.updated_ms
-    FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id ";
-
-fn package(row: &Row<'_>) -> Result<Package, StoreError> {
+pub(super) fn package(row: &Row<'_>) -> Result<Package, StoreError> {
     let module = row.text(7)?;
     Ok(Package {
         id: row.fixed(0)?,
@@ -166,8 +174,10 @@ pub async fn set_bytes(tx: &mut Tx<'_>, changed: &Package) -> Result<(), StoreEr
 
 /// False if the package was gone already.
 pub async fn delete(tx: &mut Tx<'_>, gone: &Package) -> Result<bool, StoreError> {
+    milestones::hold(tx).await?;
     let Some(space) = tx.row(&DELETE, &[(&gone.id).into()], |row| row.fixed(0)).await? else { return Ok(false) };
     counts::add(tx, gone, &space, -1).await?;
+    milestones::note_gap(tx, &counts::lists(gone, &space), &gone.id).await?;
     Ok(true)
 }
 
@@ -225,117 +235,6 @@ pub async fn end_import(tx: &mut Tx<'_>, package: &Id, position: usize) -> Resul
     tx.execute(&END_IMPORT, &[package.into(), position.into()]).await.map(drop)
 }
 
-/// A page of the tenant's packages, newest first.
-pub async fn list(
-    tx: &mut Tx<'_>,
-    tenant: &Id,
-    filter: &PackageFilter,
-    page: Page,
-) -> Result<PageOf<Package>, StoreError> {
-    let kind = match filter.kinds {
-        Kinds::One(kind) => kind.number(),
-        Kinds::All | Kinds::BuiltIn => 0,
-    };
-    let mut filters = vec![tenant.into()];
-    filters.extend(filter.space.as_ref().map(|id| Value::Bytes(id.as_bytes())));
-    filters.extend(filter.product.as_ref().map(|id| Value::Bytes(id.as_bytes())));
-    filters.extend(matches!(filter.kinds, Kinds::One(_)).then_some(Value::Int(kind)));
-    for text in [&filter.version, &filter.device_type, &filter.model, &filter.manufacturer] {
-        filters.extend(text.as_deref().map(Value::Text));
-    }
-    let total = total(tx, tenant, filter, &filters).await?;
-    if page.limit == 0 || page.skip >= total {
-        return Ok(PageOf { items: Vec::new(), total });
-    }
-    let mut parameters = filters;
-    let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
-    parameters.extend([Value::Bytes(page.before.as_bytes()), Value::Int(i64::from(page.limit)), Value::Int(skip)]);
-    let items = tx.rows(&forms(filter).list, &parameters, package).await?;
-    Ok(PageOf { items, total })
-}
-
-async fn total(tx: &mut Tx<'_>, tenant: &Id, filter: &PackageFilter, filters: &[Value<'_>]) -> Result<u64, StoreError> {
-    let rare = filter.version.is_some()
-        || filter.device_type.is_some()
-        || filter.model.is_some()
-        || filter.manufacturer.is_some();
-    let scope = match (&filter.space, &filter.product) {
-        (None, None) => Some(Scope::Tenant(tenant)),
-        (Some(space), None) => Some(Scope::Space(space)),
-        (None, Some(product)) => Some(Scope::Product(product)),
-        (Some(_), Some(_)) => None,
-    };
-    match scope {
-        Some(scope) if !rare => counts::total(tx, scope, filter.kinds).await,
-        _ => {
-            let count = tx.row(&forms(filter).count, filters, |row| row.int(0)).await?.unwrap_or(0);
-            Ok(u64::try_from(count).unwrap_or(0))
-        }
-    }
-}
-
-/// The statements for one combination of filters.
-struct Forms {
-    list: Statement,
-    count: Statement,
-}
-
-/// How many combinations there are: seven filters that are there or not, and "built-in kinds only".
-const COMBINATIONS: usize = 1 << 8;
-static FORMS: [OnceLock<Forms>; COMBINATIONS] = [const { OnceLock::new() }; COMBINATIONS];
-
-fn forms(filter: &PackageFilter) -> &'static Forms {
-    let present = [
-        filter.space.is_some(),
-        filter.product.is_some(),
-        matches!(filter.kinds, Kinds::One(_)),
-        filter.version.is_some(),
-        filter.device_type.is_some(),
-        filter.model.is_some(),
-        filter.manufacturer.is_some(),
-        filter.kinds == Kinds::BuiltIn,
-    ];
-    let number = present.iter().rev().fold(0, |number, &bit| number << 1 | usize::from(bit));
-    forms_of(number)
-}
-
-fn forms_of(number: usize) -> &'static Forms {
-    FORMS[number].get_or_init(|| {
-        const COLUMN: [&str; 7] =
-            ["p.space_id", "p.product_id", "p.module_kind", "p.version", "p.device_type", "p.model", "p.manufacturer"];
-        let mut filters = "WHERE p.tenant_id = $1".to_owned();
-        let mut next = 2;
-        for (bit, column) in COLUMN.iter().enumerate() {
-            if number & 1 << bit != 0 {
-                filters.push_str(&format!(" AND {column} = ${next}"));
-                next += 1;
-            }
-        }
-        if number & 1 << 7 != 0 {
-            filters.push_str(" AND p.module_kind <= 1");
-        }
-        let list = format!(
-            "{COLUMNS} {filters} AND p.id < ${next} ORDER BY p.id DESC LIMIT ${} OFFSET ${}",
-            next + 1,
-            next + 2
-        );
-        Forms {
-            list: Statement::composed(list),
-            count: Statement::composed(format!("SELECT COUNT(*) FROM packages p {filters}")),
-        }
-    })
-}
-
-/// Every form of the composed statements, for the test that prepares them.
-pub(super) fn composed() -> Vec<&'static Statement> {
-    (0..COMBINATIONS).map(forms_of).flat_map(|forms| [&forms.list, &forms.count]).collect()
-}
-
 fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
-}
-
-/// What integrity a package has from its files: pending while one has no digest.
-pub fn integrity_of(files: &[PackageFile]) -> Integrity {
-    if files.iter().all(|file| file.sha256.is_some()) { Integrity::Ready } else { Integrity::Pending }
 }

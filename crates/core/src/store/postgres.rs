@@ -113,28 +113,6 @@ impl PostgresStore {
             attempt += 1;
         }
     }
-
-    /// Like [`PostgresStore::read`], of one moment. Its transaction costs no waiting: it begins together with the first
-    /// statement, and ends when the answer is already on its way.
-    pub(super) async fn snapshot<T, E, F>(&self, query: F) -> Result<T, E>
-    where
-        E: From<StoreError>,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone,
-    {
-        let mut attempt = 1;
-        loop {
-            let open = OpenTransaction { client: Some(self.pool.get().await.map_err(StoreError::from)?) };
-            let session = Session::new(open.client(), Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-            let outcome = query.clone()(&mut Tx::Postgres(&session)).await;
-            let (has_begun, may_try_again) = session.end();
-            tokio::spawn(open.roll_back(has_begun));
-            if outcome.is_ok() || !may_try_again || attempt == ATTEMPTS {
-                return outcome;
-            }
-            tokio::time::sleep(pause(attempt)).await;
-            attempt += 1;
-        }
-    }
 }
 
 /// Transactions that got into each other's way do not start again in step.

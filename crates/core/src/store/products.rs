@@ -5,21 +5,22 @@ use otaru_model::{Id, Page, PageOf, Product, ProductDraft};
 use super::statement::statements;
 use super::{Row, StoreError, Tx, Value};
 
+/// What [`product`] reads.
+macro_rules! columns {
+    () => {
+        "p.id, p.code, p.key, p.space_id, s.code, s.name, p.name, p.device_type, p.model, p.manufacturer, p.protocol, p.description, p.extra, p.door, p.created_ms, p.updated_ms"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO products (id, tenant_id, space_id, code, key, name, device_type, model, manufacturer, protocol,
             description, extra, door, created_ms, updated_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING";
-    BY_CODE = "SELECT p.id, p.code, p.key, p.space_id, s.code, s.name, p.name, p.device_type, p.model, p.manufacturer, p.protocol,
-            p.description, p.extra, p.door, p.created_ms, p.updated_ms
-        FROM products p JOIN spaces s ON s.id = p.space_id WHERE p.tenant_id = $1 AND p.code = $2";
-    BY_KEY = "SELECT p.id, p.code, p.key, p.space_id, s.code, s.name, p.name, p.device_type, p.model, p.manufacturer, p.protocol,
-            p.description, p.extra, p.door, p.created_ms, p.updated_ms
-        FROM products p JOIN spaces s ON s.id = p.space_id WHERE p.tenant_id = $1 AND p.key = $2";
-    LIST = "SELECT p.id, p.code, p.key, p.space_id, s.code, s.name, p.name, p.device_type, p.model, p.manufacturer, p.protocol,
-            p.description, p.extra, p.door, p.created_ms, p.updated_ms
-        FROM products p JOIN spaces s ON s.id = p.space_id
+    BY_CODE = concat!("SELECT ", columns!(), " FROM products p JOIN spaces s ON s.id = p.space_id WHERE p.tenant_id = $1 AND p.code = $2");
+    BY_KEY = concat!("SELECT ", columns!(), " FROM products p JOIN spaces s ON s.id = p.space_id WHERE p.tenant_id = $1 AND p.key = $2");
+    LIST = concat!("SELECT ", columns!(), " FROM products p JOIN spaces s ON s.id = p.space_id
         WHERE p.tenant_id = $1 AND p.id < $2 AND ($3 = '' OR s.code = $3) AND ($4 = '' OR p.name = $4)
-        ORDER BY p.id DESC LIMIT $5 OFFSET $6";
+        ORDER BY p.id DESC LIMIT $5 OFFSET $6");
     COUNT = "SELECT COUNT(*) FROM products p JOIN spaces s ON s.id = p.space_id
         WHERE p.tenant_id = $1 AND ($2 = '' OR s.code = $2) AND ($3 = '' OR p.name = $3)";
     NAME_TAKEN = "SELECT 1 FROM products WHERE tenant_id = $1 AND name = $2 AND door = $3 LIMIT 1";

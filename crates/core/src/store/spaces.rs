@@ -5,12 +5,19 @@ use otaru_model::{Id, Space};
 use super::statement::statements;
 use super::{Row, StoreError, Tx};
 
+/// What [`space`] reads.
+macro_rules! columns {
+    () => {
+        "id, code, name, is_default, created_ms"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO spaces (id, tenant_id, code, name, is_default, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    BY_CODE = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 AND code = $2";
-    DEFAULT = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 AND is_default = 1 ORDER BY id LIMIT 1";
-    LIST = "SELECT id, code, name, is_default, created_ms FROM spaces WHERE tenant_id = $1 ORDER BY id";
+    BY_CODE = concat!("SELECT ", columns!(), " FROM spaces WHERE tenant_id = $1 AND code = $2");
+    DEFAULT = concat!("SELECT ", columns!(), " FROM spaces WHERE tenant_id = $1 AND is_default = 1 ORDER BY id LIMIT 1");
+    LIST = concat!("SELECT ", columns!(), " FROM spaces WHERE tenant_id = $1 ORDER BY id");
     HOLD = "SELECT 1 FROM spaces WHERE id = $1 FOR UPDATE";
     RENAME = "UPDATE spaces SET name = $3 WHERE tenant_id = $1 AND id = $2";
     DELETE = "DELETE FROM spaces WHERE tenant_id = $1 AND id = $2

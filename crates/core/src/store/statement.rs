@@ -35,7 +35,7 @@ impl Statement {
 
 /// Declares the statements of a noun and lists them in `ALL`, so that a test can prepare every one on both databases.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
         $($(#[$doc])* static $name: $crate::store::Statement = $crate::store::Statement::new($text);)+
         /// Every statement of this file.
         pub(super) static ALL: &[&$crate::store::Statement] = &[$(&$name),+];
@@ -49,6 +49,7 @@ pub fn all() -> Vec<&'static Statement> {
     for list in [
         super::access::ALL,
         super::counts::ALL,
+        super::milestones::ALL,
         super::modules::ALL,
         super::objects::ALL,
         super::packages::ALL,
@@ -61,6 +62,6 @@ pub fn all() -> Vec<&'static Statement> {
     ] {
         all.extend_from_slice(list);
     }
-    all.extend(super::packages::composed());
+    all.extend(super::package_lists::composed());
     all
 }

@@ -5,18 +5,21 @@ use otaru_model::{Complete, Id, Upload};
 use super::statement::statements;
 use super::{Row, StoreError, Tx};
 
+/// What [`upload`] reads.
+macro_rules! columns {
+    () => {
+        "id, tenant_id, door, locator, file_name, declared_bytes, max_bytes, created_ms, open_until_ms, expires_ms, size_bytes, sha256, md5"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO uploads (id, tenant_id, door, locator, file_name, declared_bytes, max_bytes, created_ms, open_until_ms,
             expires_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    BY_LOCATOR = "SELECT id, tenant_id, door, locator, file_name, declared_bytes, max_bytes, created_ms, open_until_ms,
-            expires_ms, size_bytes, sha256, md5
-        FROM uploads WHERE locator = $1";
+    BY_LOCATOR = concat!("SELECT ", columns!(), " FROM uploads WHERE locator = $1");
     COMPLETE = "UPDATE uploads SET size_bytes = $2, sha256 = $3, md5 = $4 WHERE id = $1";
     DELETE = "DELETE FROM uploads WHERE id = $1";
-    EXPIRED = "SELECT id, tenant_id, door, locator, file_name, declared_bytes, max_bytes, created_ms, open_until_ms,
-            expires_ms, size_bytes, sha256, md5
-        FROM uploads WHERE expires_ms < $1 ORDER BY expires_ms LIMIT 100";
+    EXPIRED = concat!("SELECT ", columns!(), " FROM uploads WHERE expires_ms < $1 ORDER BY expires_ms LIMIT 100");
 }
 
 fn upload(row: &Row<'_>) -> Result<Upload, StoreError> {

@@ -11,6 +11,7 @@ mod access;
 mod coverage;
 mod deletions;
 mod files;
+mod milestones;
 mod nouns;
 mod pages;
 #[path = "../../../../tests/support/postgres.rs"]
@@ -52,6 +53,13 @@ mod on {
             every_statement_can_be_prepared,
             a_statement_that_does_not_fit_is_named,
             an_address_that_is_none_is_refused,
+        }
+        milestones {
+            a_page_by_number_is_the_same_page_with_milestones,
+            a_milestone_every_so_often_and_none_above_the_cutoff,
+            milestones_that_contradict_the_total_are_found,
+            only_a_gap_below_the_last_milestone_is_noted,
+            long_lists_are_found_with_their_totals,
         }
         rows {
             values_come_back_as_they_were_put,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use otaru_core::store::modules::{self, ModuleFilter};
 use otaru_core::store::products::{self, ProductFilter};
-use otaru_core::store::{Store, packages, spaces, tenants};
+use otaru_core::store::{Store, package_lists, packages, spaces, tenants};
 use otaru_model::{DeviceKind, Id, Kinds, ModuleKind, Package, PackageFilter, Page, PageOf, Product};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -143,7 +143,7 @@ pub async fn any_filter_lists_every_record_once_with_its_exact_total(place: &Pla
                 let expected: Vec<Id> = left.iter().rev().filter(passes).map(|made| made.0.id).collect();
                 let read = |page| {
                     let (store, filter) = (store.clone(), filter.clone());
-                    async move { look!(store, tx => packages::list(tx, &owner, &filter, page).await?) }
+                    async move { look!(store, tx => package_lists::list(tx, &owner, &filter, page).await?) }
                 };
                 assert_lists(&expected, size, read, |package: &Package| package.id).await?;
             }
@@ -287,7 +287,7 @@ pub async fn records_that_stay_are_listed_once_while_others_come_and_go(place: &
         let (mut listed, mut page) = (Vec::new(), Page::first(size));
         loop {
             let filter = PackageFilter { kinds, ..PackageFilter::default() };
-            let found = look!(store, tx => packages::list(tx, &owner, &filter, page).await?);
+            let found = look!(store, tx => package_lists::list(tx, &owner, &filter, page).await?);
             assert!(found.total >= expected.len() as u64, "{} of {}", found.total, expected.len());
             let Some(last) = found.items.last() else { break };
             page.before = last.id;
@@ -302,6 +302,6 @@ pub async fn records_that_stay_are_listed_once_while_others_come_and_go(place: &
         other.await.unwrap();
     }
     let filter = PackageFilter::default();
-    let left = look!(store, tx => packages::list(tx, &owner, &filter, Page::first(1000)).await?);
+    let left = look!(store, tx => package_lists::list(tx, &owner, &filter, Page::first(1000)).await?);
     assert_eq!((left.total, left.items.len()), (40, 40));
 }

@@ -200,11 +200,6 @@ pub async fn a_package_comes_back_as_it_was_put(place: &Place) {
         packages::by_id(tx, &id(1002)).await?,
     ));
     assert_eq!((first, second, none), (Some(full_package()), Some(other), None));
-    assert_eq!(packages::integrity_of(&full_package().files), Integrity::Ready);
-    assert_eq!(
-        packages::integrity_of(&[file("a", 1), otaru_model::PackageFile { sha256: None, ..file("b", 1) }]),
-        Integrity::Pending
-    );
 }
 
 pub async fn what_is_learnt_of_a_package_changes_and_the_rest_stays(place: &Place) {

@@ -155,48 +155,6 @@ async fn a_deadlock_costs_a_new_attempt_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_page_and_its_total_are_of_one_moment() {
-    static VALUE: Statement = Statement::new("SELECT value FROM settings WHERE name = 'a'");
-    let store = Store::open(&postgres::shared().database()).await.unwrap();
-    put(&store, "a", 1).await.unwrap();
-    let other = store.clone();
-    let seen = store.snapshot(|tx| {
-        Box::pin(async move {
-            let before = tx.row(&VALUE, &[], |row| row.string(0)).await?;
-            put(&other, "a", 2).await?;
-            Ok::<_, StoreError>((before, tx.row(&VALUE, &[], |row| row.string(0)).await?))
-        })
-    });
-    let (before, after) = seen.await.unwrap();
-    assert_eq!((before.as_deref(), after.as_deref()), (Some("1"), Some("1")));
-    let now = store.read(|tx| Box::pin(async move { tx.row(&VALUE, &[], |row| row.string(0)).await })).await;
-    assert_eq!(now.unwrap().as_deref(), Some("2"));
-}
-
-/// Not a judge but a yardstick: `cargo test -p otaru-core --test store yardstick -- --nocapture`.
-#[tokio::test]
-async fn yardstick_of_reads() {
-    static ONE: Statement = Statement::new("SELECT value FROM settings WHERE name = 'a'");
-    let store = Store::open(&postgres::shared().database()).await.unwrap();
-    put(&store, "a", 1).await.unwrap();
-    let rounds = 300;
-    for snapshot in [false, true, false, true] {
-        let begun = std::time::Instant::now();
-        for _ in 0..rounds {
-            if snapshot {
-                store
-                    .snapshot(|tx| Box::pin(async move { tx.row(&ONE, &[], |row| row.string(0)).await }))
-                    .await
-                    .unwrap();
-            } else {
-                store.read(|tx| Box::pin(async move { tx.row(&ONE, &[], |row| row.string(0)).await })).await.unwrap();
-            }
-        }
-        println!("snapshot {snapshot}: {:?} each", begun.elapsed() / rounds);
-    }
-}
-
-#[tokio::test]
 async fn a_database_that_is_not_there_is_told_within_the_timeout() {
     let begun = std::time::Instant::now();
     // 192.0.2.0/24 is for documents: nobody answers there.

@@ -144,7 +144,7 @@ pub async fn what_was_answered_is_there_after_reopening(place: &Place) {
 
 pub async fn a_reader_never_sees_half_a_verb(place: &Place) {
     static DIFFERENCE: Statement = Statement::new(
-        "SELECT (SELECT COUNT(*) FROM settings WHERE name < 'b') - (SELECT COUNT(*) FROM settings WHERE name >= 'b')",
+        "SELECT (SELECT COUNT(*) FROM settings WHERE name < 'b') - (SELECT COUNT(*) FROM settings WHERE name >= 'b' AND name < 'c')",
     );
     let store = place.store().await;
     let writer = {

@@ -1,6 +1,7 @@
 //! The verbs, told as stories: each test reads like what a firmware team does.
 
 mod access;
+mod milestones;
 mod objects;
 mod registry;
 mod uploads;

@@ -10,7 +10,7 @@
 //! No two objects ever have the same key. An object store writes a key as a whole or not at all, so there is nothing half
 //! under a content key; and because a blob that is stored again gets a key of its own, a collector takes away exactly the
 //! object that it found old, and never the one that another copy stored meanwhile. That needs no lock, no conditional request
-//! and no exact clock, only a listing that shows what was written before (docs/adr/0009).
+//! and no exact clock, only a listing that shows what was written before (docs/adr/0010).
 
 mod append;
 mod collect;
