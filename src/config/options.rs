@@ -195,6 +195,12 @@ pub struct Links {
     /// How long a download link is good
     #[arg(id = "links-lifetime-s", long, value_name = "SECONDS", default_value_t = DAY_S, value_parser = seconds())]
     pub lifetime_s: u64,
+
+    /// Send who follows a download link on to the object store that has the bytes (302); devices have to
+    /// follow
+    #[arg(id = "links-direct", long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+          num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub direct: bool,
 }
 
 /// Otaru's own API.

@@ -159,11 +159,18 @@ def cluster(folder, copies=2):
             "OTARU_ACCESS_KEY_ID": town.access_key,
             "OTARU_ACCESS_KEY_SECRET": town.secret_key,
         }
-        town.start = lambda number: start_copy(number, folder, town.environment, town.http, town.objects, copies)
-        for number in range(copies):
-            one = town.start(number)
+
+        def start(**options):
+            """One more copy, which nginx does not know if it comes later."""
+            environment = {**town.environment, **options}
+            one = start_copy(len(town.copies), folder, environment, town.http, town.objects, copies)
             town.copies.append(one)
+            return one
+
+        town.start = start
         stack.callback(lambda: [end(one.process) for one in town.copies])
+        for _ in range(copies):
+            town.start()
         text = NGINX.format(
             folder=folder,
             http_port=http_port,

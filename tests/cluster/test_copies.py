@@ -79,6 +79,22 @@ def test_alibaba_every_step_through_the_other_copy():
     assert alibaba.call("V1", "QueryOTAFirmware", HTTP, FirmwareId=firmware_id)["Success"] is False
 
 
+def test_a_download_is_sent_on_to_the_object_store_where_that_is_wanted():
+    content = image(60_000, "direct")
+    firmware_id, _ = firmware(content)
+    info = alibaba.call("V1", "QueryOTAFirmware", HTTP, FirmwareId=firmware_id)["FirmwareInfo"]
+    link = at(os.environ["OTARU_DIRECT_HTTP"], info["FirmwareUrl"])
+    sent_on = requests.get(link, allow_redirects=False, timeout=30)
+    assert sent_on.status_code == 302
+    assert sent_on.headers["Location"].startswith(os.environ["OTARU_STORE_OF_BYTES"] + "/")
+    assert download(link).content == content
+    part = download(link, Range="bytes=100-299")
+    assert (part.status_code, part.content) == (206, content[100:300])
+    head = requests.head(link, allow_redirects=False, timeout=30)
+    assert (head.status_code, head.headers["Content-Length"]) == (200, "60000")
+    assert requests.get(link.replace("Signature=", "Signature=A"), allow_redirects=False, timeout=30).status_code == 403
+
+
 def test_a_written_nonce_is_used_up_on_every_copy():
     members = {"ProductName": fresh("meter"), "NodeType": 0, "DataFormat": 1}
     parameters = alibaba.common_parameters("CreateProduct", Format="JSON", **members)

@@ -82,6 +82,15 @@ impl S3 {
         answer.matches(&format!("<Key>{prefix}/")).count()
     }
 
+    /// What a link gives to anybody: status, headers and body.
+    pub fn get(&self, link: &str) -> (u16, String, String) {
+        let path = link.split_once(&format!(":{}", self.port)).expect("a link to this server").1;
+        let answer = self.ask("GET", path).expect("the S3 server answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, head.to_owned(), body.to_owned())
+    }
+
     /// One bare request; the server does not ask who we are.
     fn ask(&self, method: &str, path: &str) -> Option<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).ok()?;

@@ -92,6 +92,8 @@ pub struct Settings {
     pub download_url: String,
     /// How long a download link lives.
     pub link_lifetime_ms: i64,
+    /// Whether who follows a download link is sent on to the object store that has the bytes.
+    pub direct_links: bool,
     /// The largest file that our own door takes.
     pub max_file_bytes: u64,
     /// How long an upload that nobody uses is kept.
@@ -103,6 +105,7 @@ impl Default for Settings {
         Settings {
             download_url: "http://127.0.0.1:8080".to_owned(),
             link_lifetime_ms: 24 * 3_600_000,
+            direct_links: false,
             max_file_bytes: 8 << 30,
             upload_lifetime_ms: 24 * 3_600_000,
         }

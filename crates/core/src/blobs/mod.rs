@@ -24,6 +24,7 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use digest::{Digest, Finished};
 pub use error::BlobError;
@@ -160,6 +161,19 @@ impl Blobs {
         match &self.backend {
             Backend::Fs(fs) => fs.open_blob(digest).await.map(|it| BlobReader(ReaderOf::Fs(it))),
             Backend::Bucket(bucket) => bucket.open_blob(digest).await.map(|it| BlobReader(ReaderOf::Bucket(it))),
+        }
+    }
+
+    /// An address at the object store itself from which anybody may read a blob for `lifetime`; none on a file system.
+    pub async fn direct_link(
+        &self,
+        digest: &Digest,
+        lifetime: Duration,
+        file_name: &str,
+    ) -> Result<Option<String>, BlobError> {
+        match &self.backend {
+            Backend::Fs(_) => Ok(None),
+            Backend::Bucket(bucket) => bucket.direct_link(digest, lifetime, file_name).await.map(Some),
         }
     }
 

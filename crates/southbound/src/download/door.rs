@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::routing::get;
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use otaru_core::app::{App, Download, Error};
 use otaru_model::Id;
 
@@ -23,7 +23,14 @@ async fn download(
     request: Request,
 ) -> Response<Body> {
     match open(&app, &package, &position, query.as_deref().unwrap_or_default()).await {
-        Ok(found) => send(found, &request),
+        Ok(found) => {
+            // A link at an object store is signed for one method.
+            let direct = if request.method() == Method::GET { app.direct_link(&found).await } else { None };
+            match direct.and_then(|link| HeaderValue::try_from(link).ok()) {
+                Some(link) => send_on(link),
+                None => send(found, &request),
+            }
+        }
         Err(error) => refuse(&error),
     }
 }
@@ -36,6 +43,14 @@ async fn open(app: &App, package: &str, position: &str, query: &str) -> Result<D
     let expires_s: i64 = member("Expires").and_then(|text| text.parse().ok()).ok_or_else(refused)?;
     let signature = member("Signature").ok_or_else(refused)?;
     app.open_link(&package, position, expires_s, signature).await
+}
+
+fn send_on(link: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, link);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn send(found: Download, request: &Request) -> Response<Body> {
@@ -75,6 +90,6 @@ fn refuse(error: &Error) -> Response<Body> {
     };
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

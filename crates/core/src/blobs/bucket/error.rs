@@ -10,7 +10,7 @@ use crate::blobs::remote::RemoteError;
 /// Of writing, copying and deleting: there, what is missing is the bucket itself.
 pub(super) fn writing(error: Error) -> BlobError {
     let text = error.to_string();
-    let is_full = ["QuotaExceeded", "StorageFull", "InsufficientStorage", "InsufficientCapacity", "507"];
+    let is_full = ["QuotaExceeded", "StorageFull", "InsufficientStorage", "InsufficientCapacity"];
     if error.kind() != ErrorKind::NotFound && is_full.iter().any(|word| text.contains(word)) {
         return BlobError::Full;
     }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -51,6 +52,25 @@ impl Bucket {
     pub(in crate::blobs) async fn open_blob(self: &Arc<Bucket>, digest: &Digest) -> Result<BlobReader, BlobError> {
         let place = self.find(digest).await?;
         Ok(BlobReader { bucket: Arc::clone(self), digest: *digest, place })
+    }
+}
+
+impl Bucket {
+    /// An address at the object store itself from which anybody may read a blob for a while.
+    pub(in crate::blobs) async fn direct_link(
+        &self,
+        digest: &Digest,
+        lifetime: Duration,
+        file_name: &str,
+    ) -> Result<String, BlobError> {
+        let place = self.find(digest).await?;
+        let link = self.operator.presign_read_with(&place.key, lifetime);
+        let names_files = self.operator.info().capability().read_with_override_content_disposition;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name: String = file_name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+        let disposition = format!("attachment; filename={name}");
+        let link = if names_files { link.override_content_disposition(&disposition) } else { link };
+        Ok(link.await.map_err(reading)?.uri().to_string())
     }
 }
 

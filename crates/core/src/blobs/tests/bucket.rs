@@ -221,3 +221,21 @@ async fn a_store_that_is_not_there_or_a_bucket_that_is_not_is_told_at_once() {
         assert!(matches!(Blobs::open(url).await, Err(BlobError::Malformed(_))), "{url}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_link_gives_the_bytes_to_whoever_has_it() {
+    let (_, _, blobs) = shared().await;
+    let digest = put(&blobs, "upload", b"for everybody").await.unwrap().digest;
+    let link = blobs.direct_link(&digest, Duration::from_secs(60), "up grade.bin").await.unwrap().unwrap();
+    assert!(link.contains("X-Amz-Expires=60") && link.contains("X-Amz-Signature="), "{link}");
+    let (status, headers, body) = s3::shared().get(&link);
+    assert_eq!((status, body.as_str()), (200, "for everybody"));
+    assert!(headers.contains("filename=up_grade.bin"), "{headers}");
+    assert!(matches!(
+        blobs.direct_link(&Digest::of(b"another"), Duration::from_secs(60), "x").await,
+        Err(BlobError::NotFound)
+    ));
+    let (_home, on_disk) = store().await;
+    let digest = put(&on_disk, "upload", b"for everybody").await.unwrap().digest;
+    assert_eq!(on_disk.direct_link(&digest, Duration::from_secs(60), "x").await.unwrap(), None);
+}
