@@ -106,6 +106,7 @@ fn every_option_has_one_name_in_three_spellings() {
         ("aliyun-business-failure-status", "400"),
         ("aliyun-qps", "ListOTAFirmware=7"),
         ("blobs", "fs:elsewhere"),
+        ("copies", "3"),
         ("download-url", "http://a"),
         ("http", "127.0.0.1:1"),
         ("https", "127.0.0.1:1"),

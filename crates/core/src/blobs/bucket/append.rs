@@ -232,12 +232,6 @@ impl Bucket {
         let files: Vec<_> = files.into_iter().map(|(key, meta)| (key, meta.content_length())).collect();
         Ok(Staging::read(&files))
     }
-
-    /// Once `key` is there, whatever was staged under the id before goes.
-    pub(super) async fn replace_staged(&self, id: &StageId, key: &str) -> Result<(), BlobError> {
-        let older = self.files(&format!("staging/{id}/")).await?.into_iter().map(|(older, _)| older);
-        self.remove_all(older.filter(|older| older.as_str() < key).collect()).await
-    }
 }
 
 fn failed_before() -> BlobError {

@@ -101,6 +101,8 @@ impl Staged {
     pub async fn keep(mut self) -> Result<Finished, BlobError> {
         let Sink { writer, pass } = self.idle().await?;
         let part = mem::take(&mut self.part);
+        // What was there before this appears is what it replaces.
+        let older = self.bucket.files(&format!("staging/{}/", self.id)).await?;
         let pass = match writer {
             Some(writer) => send_last(writer, pass, part).await?,
             None => {
@@ -109,7 +111,7 @@ impl Staged {
                 pass
             }
         };
-        self.bucket.replace_staged(&self.id, &self.key).await?;
+        self.bucket.remove_all(older.into_iter().map(|(key, _)| key).collect()).await?;
         Ok(pass.finish())
     }
 
