@@ -27,6 +27,9 @@ async fn import_for_ever(app: App) {
 
 async fn sweep_for_ever(app: App) {
     loop {
+        if let Err(error) = app.take_census().await {
+            tracing::warn!(%error, "packages cannot be counted now");
+        }
         tokio::time::sleep(BETWEEN_SWEEPS).await;
         if let Err(error) = app.lay_milestones().await {
             tracing::warn!(%error, "milestones along long lists have to wait");

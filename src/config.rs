@@ -21,10 +21,11 @@ use clap::ArgMatches;
 
 pub use layers::ConfigError;
 pub use options::{Config, Log, LogFormat};
-pub use values::Secret;
+pub use values::{Secret, WebAddress};
 
 use crate::listen::tls::{Identity, TlsSource};
 use crate::listen::{Limits, SelfSigned};
+use crate::requests::{Desk, Networks};
 
 /// What only the environment may say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,16 +138,32 @@ impl Config {
         })
     }
 
+    /// The proxies that are believed.
+    #[must_use]
+    pub fn proxies(&self) -> Networks {
+        Networks::new(&self.listen.trusted_proxies)
+    }
+
+    /// What is around every request.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        let per_peer = self.listen.max_requests_per_peer as usize;
+        Desk::new(per_peer, self.tenants.max_requests as usize, self.proxies(), self.log.requests)
+    }
+
     /// What each door grants its connections.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let listen = &self.listen;
         Limits {
             max_connections: listen.max_connections as usize,
+            max_connections_per_peer: listen.max_connections_per_peer as usize,
+            proxies: self.proxies(),
             max_header_bytes: listen.max_header_bytes as usize,
             header_timeout: Duration::from_secs(listen.header_timeout_s),
             keep_alive_timeout: Duration::from_secs(listen.keep_alive_timeout_s),
             body_timeout: Duration::from_secs(listen.body_timeout_s),
+            body_min_bytes_per_second: u64::from(listen.body_min_bytes_per_second),
             write_timeout: Duration::from_secs(listen.write_timeout_s),
             drain_timeout: Duration::from_secs(listen.drain_timeout_s),
         }

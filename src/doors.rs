@@ -2,54 +2,70 @@
 //! and `southbound`.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use otaru_core::app::App;
 use otaru_northbound::{aliyun, iotda, native, objects, oceanconnect};
 use otaru_southbound::download;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use crate::config::{BaseUrls, Config};
 use crate::house::milliseconds;
+use crate::metrics::{self, Metrics, Place};
+use crate::requests::{Desk, OWN, Watched};
 
-/// Everything on the HTTP address.
-pub fn http(app: &App, config: &Config, urls: &BaseUrls) -> Router {
-    let alibaba = aliyun::router(app.clone(), aliyun_settings(config, urls));
-    let health =
+/// Everything on the HTTP address. Each door is watched under its own name.
+pub fn http(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk, metrics: &Metrics) -> Router {
+    let alibaba = aliyun::router(app.clone(), aliyun_settings(config, urls)).layer(desk.watch("aliyun"));
+    let mut own =
         Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(readyz)).with_state(app.clone());
+    if matches!(config.metrics, Place::Local | Place::Open) {
+        own = own.merge(metrics::router(metrics.clone(), app, config.metrics));
+    }
+    let welcome = Router::new().route("/", get(welcome)).layer(desk.watch(OWN));
     Router::new()
-        .merge(health)
-        .route("/", any(root).with_state(alibaba.clone()))
+        .merge(own.layer(desk.watch(OWN)))
+        .route("/", any(root).with_state((alibaba.clone(), welcome)))
         .route(aliyun::FORM_PATH, any(hand_over).with_state(alibaba.clone()))
         .route(&format!("{}/", aliyun::FORM_PATH), any(hand_over).with_state(alibaba))
-        .merge(iotda::router(app.clone(), iotda_settings(config)))
-        .merge(oceanconnect::router(app.clone(), oceanconnect_settings(config)))
-        .merge(native::router(app.clone(), native::Settings::default()))
-        .merge(download::router(app.clone()))
+        .merge(iotda::router(app.clone(), iotda_settings(config)).layer(desk.watch("iotda")))
+        .merge(oceanconnect::router(app.clone(), oceanconnect_settings(config)).layer(desk.watch("oceanconnect")))
+        .merge(native::router(app.clone(), native_settings(config)).layer(desk.watch("native")))
+        .merge(download::router(app.clone(), download_settings(config)).layer(desk.watch("download")))
+        .fallback_service(desk.watch(OWN).layer(Router::new()))
+}
+
+/// `GET /metrics` alone, on an address of its own.
+pub fn metrics_alone(app: &App, config: &Config, desk: &Desk, metrics: &Metrics) -> Router {
+    metrics::router(metrics.clone(), app, config.metrics).layer(desk.watch(OWN))
 }
 
 /// Everything on the object door's address.
-pub fn objects(app: &App, config: &Config, urls: &BaseUrls) -> objects::Door {
+pub fn objects(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk) -> Watched<objects::Door> {
     let settings = objects::Settings {
         clock_skew_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         ..objects::Settings::for_url(&urls.objects)
     };
-    objects::service(app.clone(), settings)
+    desk.watch("objects").layer(objects::service(app.clone(), settings))
 }
 
 /// The root belongs to Alibaba's clients when they ask for an action, and to people otherwise.
-async fn root(State(alibaba): State<Router>, request: Request) -> Response {
+async fn root(State((alibaba, welcome)): State<(Router, Router)>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if aliyun::is_for_us(&parts) {
-        return hand_over(State(alibaba), Request::from_parts(parts, body)).await;
-    }
+    let door = if aliyun::is_for_us(&parts) { alibaba } else { welcome };
+    hand_over(State(door), Request::from_parts(parts, body)).await
+}
+
+async fn welcome() -> Response {
     let page = "Otaru serves here. Its own API is below /api/v1 (see /api/v1/openapi.json); ready: /readyz.\n";
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], page).into_response()
 }
 
-async fn hand_over(State(door): State<Router>, request: Request) -> Response {
+async fn hand_over(State(door): State<Router>, mut request: Request) -> Response {
+    // That router finds its own; both together would name a path that nobody asked for.
+    request.extensions_mut().remove::<MatchedPath>();
     door.oneshot(request).await.into_response()
 }
 
@@ -61,6 +77,21 @@ async fn readyz(State(app): State<App>) -> (StatusCode, String) {
     }
 }
 
+fn native_settings(config: &Config) -> native::Settings {
+    native::Settings {
+        failed_sign_ins_per_minute: config.native.failed_sign_ins_per_minute,
+        upload_idle_ms: config.native.upload_idle_ms,
+        ..native::Settings::default()
+    }
+}
+
+fn download_settings(config: &Config) -> download::Settings {
+    download::Settings {
+        link_bytes_per_second: config.links.bytes_per_second,
+        tenant_bytes_per_second: config.tenants.bytes_per_second,
+    }
+}
+
 fn iotda_settings(config: &Config) -> iotda::Settings {
     iotda::Settings {
         instance_id: config.instance_id.clone(),
@@ -68,6 +99,7 @@ fn iotda_settings(config: &Config) -> iotda::Settings {
         refuse_wrong_sign: config.iotda.refuse_wrong_sign,
         signature_window_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         token_lifetime_ms: milliseconds(config.iotda.token_lifetime_s),
+        max_body_bytes: config.listen.max_body_bytes as usize,
         max_object_bytes: config.iotda.package_limit_bytes,
         calls_per_minute: config.share(config.iotda.calls_per_minute),
         projects: config.iotda.projects.iter().map(|project| (project.id.clone(), project.tenant.clone())).collect(),
@@ -91,6 +123,7 @@ fn aliyun_settings(config: &Config, urls: &BaseUrls) -> aliyun::Settings {
         business_failure_status: config.aliyun.business_failure_status(),
         signature_window_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         max_packages: Some(u64::from(config.aliyun.max_packages)),
+        max_body_bytes: config.listen.max_body_bytes as usize,
         max_file_bytes: config.aliyun.package_limit_bytes,
         calls_per_second: config.aliyun.qps.iter().map(|rate| (rate.operation.clone(), rate.per_second)).collect(),
         copies: config.copies,

@@ -8,7 +8,9 @@ mod first_start;
 mod house;
 mod listen;
 mod log;
+mod metrics;
 mod migrate;
+mod requests;
 mod serve;
 
 use std::error::Error;

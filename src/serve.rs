@@ -10,7 +10,8 @@ use crate::config::{Config, Secrets};
 use crate::listen::ready::Ready;
 use crate::listen::signals::Signals;
 use crate::listen::tls::Tls;
-use crate::listen::{Door, serve};
+use crate::listen::{Door, descriptors, serve};
+use crate::metrics::{Metrics, Place};
 use crate::{background, doors, first_start, house, log};
 
 /// How often the certificate files are looked at.
@@ -25,6 +26,8 @@ pub fn run(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
 
 async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
     let signals = Signals::install()?;
+    check_descriptors(config);
+    let metrics = Metrics::begin(SystemTime::now())?;
     let tls = load_tls(config, &signals)?;
     let http = Door::open("http", config.http, None)?;
     let objects = Door::open("objects", config.objects, None)?.with_lower_case_headers();
@@ -44,23 +47,45 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
     let app = house::open(config, secrets, urls.download.clone()).await?;
     first_start::run(&app, config, secrets, &urls).await?;
     background::start(&app, &signals.drain);
+    tokio::spawn(signals.drain.clone().run_until_cancelled_owned(metrics.clone().keep_up()));
+    let metrics_door = match config.metrics {
+        Place::Own(address) => Some(Door::open("metrics", address, None)?),
+        Place::Off | Place::Local | Place::Open => None,
+    };
 
-    let all = http_doors.iter().chain(&object_doors);
+    let all = http_doors.iter().chain(&object_doors).chain(&metrics_door);
     let ready = all.fold(Ready::default(), |ready, door| ready.with(door.name(), door.address()));
     let mut serving = JoinSet::new();
-    let router = doors::http(&app, config, &urls);
+    let desk = config.desk();
+    let router = doors::http(&app, config, &urls, &desk, &metrics);
     for door in http_doors {
         serving.spawn(serve(door, router.clone(), config.limits(), signals.drain.clone()));
     }
-    let object_service = doors::objects(&app, config, &urls);
+    let object_service = doors::objects(&app, config, &urls, &desk);
     for door in object_doors {
         serving.spawn(serve(door, object_service.clone(), config.limits(), signals.drain.clone()));
+    }
+    if let Some(door) = metrics_door {
+        let router = doors::metrics_alone(&app, config, &desk, &metrics);
+        serving.spawn(serve(door, router, config.limits(), signals.drain.clone()));
     }
     ready.announce()?;
     while let Some(ended) = serving.join_next().await {
         ended?;
     }
     Ok(())
+}
+
+/// A server that may open fewer files than it takes connections fails where nobody expects it.
+fn check_descriptors(config: &Config) {
+    let (have, wanted) = (descriptors::take_all(), u64::from(config.listen.max_connections) * 2);
+    if let Some(have) = have.filter(|have| *have < wanted) {
+        tracing::warn!(
+            have,
+            wanted,
+            "few file descriptors: raise LimitNOFILE or `ulimit -n`, or lower `listen.max_connections`"
+        );
+    }
 }
 
 fn load_tls(config: &Config, signals: &Signals) -> Result<Option<Arc<Tls>>, Box<dyn Error>> {

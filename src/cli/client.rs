@@ -54,6 +54,11 @@ impl Connection {
             (None, None) => stored_key(&self.credentials.join("credentials.json"))?,
             _ => return Err(Failure::usage("an access key id and its secret are given together, or neither of them")),
         };
+        Ok(Client { http: self.http()?, server: self.server.trim_end_matches('/').to_owned(), key_id, secret })
+    }
+
+    /// A client that knows no key, for what needs none.
+    pub fn http(&self) -> Result<reqwest::Client, Failure> {
         let mut builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
         if let Some(path) = &self.ca {
             let pem = std::fs::read(path).map_err(|error| file(path, &error))?;
@@ -61,8 +66,7 @@ impl Connection {
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             builder = builder.tls_certs_only(authorities);
         }
-        let http = builder.build().map_err(|error| Failure::usage(format!("no HTTP client can be made: {error}")))?;
-        Ok(Client { http, server: self.server.trim_end_matches('/').to_owned(), key_id, secret })
+        builder.build().map_err(|error| Failure::usage(format!("no HTTP client can be made: {error}")))
     }
 }
 
@@ -132,6 +136,10 @@ impl Client {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(Method::PATCH, path, Some(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.answer(self.request(Method::DELETE, path)).await.map(drop)
     }
@@ -141,6 +149,11 @@ impl Client {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
+        self.answer_json(request).await
+    }
+
+    /// The JSON that the server answers with.
+    pub async fn answer_json(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let response = self.answer(request).await?;
         let bytes = response.bytes().await.map_err(broken)?;
         serde_json::from_slice(&bytes).map_err(|_| {

@@ -4,6 +4,7 @@ mod client;
 mod descriptor;
 mod doctor;
 mod failure;
+mod import;
 mod packages;
 mod push;
 mod records;

@@ -10,12 +10,14 @@ use tokio::io::AsyncWriteExt;
 use super::client::{Client, broken, segment};
 use super::descriptor::{self, Descriptor};
 use super::failure::{Failure, Kind, file};
-use super::{push, table};
+use super::{import, push, table};
 
 #[derive(Debug, Subcommand)]
 pub enum Package {
     /// Upload a file and make a package of it; run again after an interruption, it goes on
     Push(Box<Push>),
+    /// Make many packages of files that the server has: a file with one line of JSON for each
+    Import { file: PathBuf },
     /// List packages, newest first
     List {
         #[arg(long)]
@@ -79,6 +81,7 @@ pub struct Push {
 pub async fn run(client: &Client, command: Package, as_json: bool) -> Result<(), Failure> {
     match command {
         Package::Push(push) => push_file(client, *push, as_json).await,
+        Package::Import { file } => import::run(client, &file, as_json).await,
         Package::List { space, product, module_kind, version } => {
             let filters = [
                 ("space", space.as_deref()),

@@ -1,11 +1,16 @@
 //! Tenants, keys, spaces, products and modules.
 
+use std::io::{BufRead, Read};
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, segment};
 use super::failure::Failure;
 use super::table;
+
+/// No secret is longer.
+const MAX_SECRET_BYTES: u64 = 4096;
 
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
@@ -32,6 +37,16 @@ pub enum Key {
         /// When it ends, such as 2027-01-31T12:00:00Z
         #[arg(long)]
         expires: Option<String>,
+        /// An id that programs know already; its secret is read from OTARU_NEW_KEY_SECRET, else from the first line of
+        /// standard input
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Let a key end at a time; an end that is set already can only be brought forward
+    Expire {
+        id: String,
+        /// Such as 2027-01-31T12:00:00Z
+        at: String,
     },
     /// Replace a key by a new one in the same role
     Rotate {
@@ -118,6 +133,21 @@ fn object(members: &[(&str, &Option<String>)]) -> Value {
     Value::Object(given.collect::<Map<_, _>>())
 }
 
+/// The secret of a key that programs have already. It comes by no option, which everybody could see who lists processes.
+fn known_secret(id: &str) -> Result<String, Failure> {
+    if let Some(secret) = std::env::var("OTARU_NEW_KEY_SECRET").ok().filter(|secret| !secret.is_empty()) {
+        return Ok(secret);
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().lock().take(MAX_SECRET_BYTES).read_line(&mut line);
+    read.map_err(|error| Failure::usage(format!("standard input cannot be read: {error}")))?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(Failure::usage(format!("the secret of {id} is missing"))
+            .advise("set OTARU_NEW_KEY_SECRET, or write the secret to standard input")),
+        secret => Ok(secret.to_owned()),
+    }
+}
+
 fn done(text: &str, as_json: bool) {
     if !as_json {
         println!("{text}");
@@ -152,9 +182,14 @@ pub async fn key(client: &Client, command: Key, as_json: bool) -> Result<(), Fai
             table::records(&client.list("/keys", &[]).await?, &columns, as_json);
         }
         Key::Show { id } => table::record(&client.get(&format!("/keys/{}", segment(&id))).await?, as_json),
-        Key::Create { role, label, expires } => {
-            let new = object(&[("role", &Some(role)), ("label", &label), ("expires", &expires)]);
-            table::record(&client.post("/keys", &new).await?, as_json);
+        Key::Create { role, label, expires, id } => {
+            let secret = id.as_deref().map(known_secret).transpose()?;
+            let members =
+                [("role", &Some(role)), ("label", &label), ("expires", &expires), ("id", &id), ("secret", &secret)];
+            table::record(&client.post("/keys", &object(&members)).await?, as_json);
+        }
+        Key::Expire { id, at } => {
+            table::record(&client.patch(&format!("/keys/{}", segment(&id)), &json!({ "expires": at })).await?, as_json);
         }
         Key::Rotate { id, grace_s } => {
             let path = format!("/keys/{}/rotate", segment(&id));

@@ -3,12 +3,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum, value_parser};
 
 use super::values::{Project, Rate, Region, WebAddress, address, log_filter, one_of_schemes};
 use crate::listen::tls::ClientAuth;
+use crate::metrics::Place;
+use crate::requests::{Network, Told};
 
 const GIB: u64 = 1 << 30;
 const DAY_S: u64 = 24 * 60 * 60;
@@ -91,6 +94,10 @@ pub struct Config {
     #[arg(id = "instance-id", long, value_name = "ID")]
     pub instance_id: Option<String>,
 
+    /// Where GET /metrics is answered: local (the HTTP address, to this machine), open (to everybody), off, or an address
+    #[arg(id = "metrics", long, value_name = "PLACE", default_value_t = Place::Local, value_parser = Place::from_str)]
+    pub metrics: Place,
+
     /// Object store of a region that clients name, such as cn-north-4=obs://…
     #[arg(id = "regions", long, value_name = "NAME=URL", value_delimiter = ',')]
     pub regions: Vec<Region>,
@@ -103,6 +110,8 @@ pub struct Config {
     pub signatures: Signatures,
     #[command(flatten)]
     pub links: Links,
+    #[command(flatten)]
+    pub tenants: Tenants,
     #[command(flatten)]
     pub native: Native,
     #[command(flatten)]
@@ -148,10 +157,27 @@ pub struct TlsOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connections, per door")]
 pub struct Listen {
-    /// Open connections at once; further ones wait
+    /// Open connections at once; further ones are told to come back
     #[arg(id = "listen-max-connections", long, value_name = "N", default_value_t = 10_000,
           value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
+
+    /// Open connections of one address at once; 0 for any number
+    #[arg(id = "listen-max-connections-per-peer", long, value_name = "N", default_value_t = 2_000)]
+    pub max_connections_per_peer: u32,
+
+    /// Requests of one address under way at once, on all doors; 0 for any number
+    #[arg(id = "listen-max-requests-per-peer", long, value_name = "N", default_value_t = 1_000)]
+    pub max_requests_per_peer: u32,
+
+    /// Proxies whose X-Forwarded-For is believed; they themselves have no limit as a peer
+    #[arg(id = "listen-trusted-proxies", long, value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+
+    /// Size of the body of a call that uploads nothing
+    #[arg(id = "listen-max-body-bytes", long, value_name = "N", default_value_t = 1_048_576,
+          value_parser = value_parser!(u32).range(65_536..=67_108_864))]
+    pub max_body_bytes: u32,
 
     /// Size of a request's head; cloud tokens in headers are long
     #[arg(id = "listen-max-header-bytes", long, value_name = "N", default_value_t = 65_536,
@@ -169,6 +195,10 @@ pub struct Listen {
     /// Time a request's body may pause
     #[arg(id = "listen-body-timeout-s", long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds())]
     pub body_timeout_s: u64,
+
+    /// Slowest a request's body may be on the whole, once it took longer than it may pause; 0 for any
+    #[arg(id = "listen-body-min-bytes-per-second", long, value_name = "N", default_value_t = 100)]
+    pub body_min_bytes_per_second: u32,
 
     /// Time a client may take nothing of an answer; long, for devices on slow links
     #[arg(id = "listen-write-timeout-s", long, value_name = "SECONDS", default_value_t = 300, value_parser = seconds())]
@@ -201,6 +231,23 @@ pub struct Links {
     #[arg(id = "links-direct", long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
           num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub direct: bool,
+
+    /// How fast one address gets the bytes of one link; 0 for as fast as it goes
+    #[arg(id = "links-bytes-per-second", long, value_name = "N", default_value_t = 0)]
+    pub bytes_per_second: u64,
+}
+
+/// What one tenant may take of the whole, on each copy of the server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tenants")]
+pub struct Tenants {
+    /// Requests of one tenant under way at once, downloads among them; 0 for any number
+    #[arg(id = "tenants-max-requests", long, value_name = "N", default_value_t = 5_000)]
+    pub max_requests: u32,
+
+    /// How fast the devices of one tenant get bytes, all together; 0 for as fast as it goes
+    #[arg(id = "tenants-bytes-per-second", long, value_name = "N", default_value_t = 0)]
+    pub bytes_per_second: u64,
 }
 
 /// Otaru's own API.
@@ -211,6 +258,15 @@ pub struct Native {
     #[arg(id = "native-package-limit-bytes", long, value_name = "N", default_value_t = 8 * GIB,
           value_parser = value_parser!(u64).range(1..))]
     pub package_limit_bytes: u64,
+
+    /// Sign-ins of one address that may fail in any 60 seconds before more are refused; 0 for any number
+    #[arg(id = "native-failed-sign-ins-per-minute", long, value_name = "N", default_value_t = 20)]
+    pub failed_sign_ins_per_minute: u32,
+
+    /// How long a request with a file in it may send nothing, in milliseconds
+    #[arg(id = "native-upload-idle-ms", long, value_name = "N", default_value_t = 60_000,
+          value_parser = value_parser!(u64).range(1..))]
+    pub upload_idle_ms: u64,
 }
 
 /// Huawei Cloud IoTDA door.
@@ -315,6 +371,14 @@ pub struct Log {
     /// error, warn, info, debug or trace; also per room, such as info,otaru::listen=debug
     #[arg(id = "log-level", long, value_name = "LEVEL", default_value = "info", value_parser = log_filter)]
     pub level: String,
+
+    /// Which requests get a line each; what fails because of us does in any case
+    #[arg(id = "log-requests", long, value_name = "WHICH", default_value = "all", value_parser = value_parser!(Told))]
+    pub requests: Told,
+
+    /// From how long on a verb, a statement or a file access is told as slow; 0 for never
+    #[arg(id = "log-slow-ms", long, value_name = "MS", default_value_t = 500)]
+    pub slow_ms: u64,
 }
 
 /// The shape of a log line.

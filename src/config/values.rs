@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use http::Uri;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 /// A base address for links: http or https, host, maybe port and path, no slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,9 +156,8 @@ pub(super) fn one_of_schemes(
 /// A filter as tracing understands it. A word alone has to be a level: tracing would take a
 /// mistyped one for a room's name.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    let words_are_levels =
-        text.split(',').all(|part| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok());
-    match EnvFilter::builder().parse(text) {
+    let words_are_levels = text.split(',').all(|part| part.contains('=') || LevelFilter::from_str(part.trim()).is_ok());
+    match Targets::from_str(text) {
         Ok(_) if words_are_levels => Ok(text.to_owned()),
         _ => Err("expected error, warn, info, debug or trace, or a list such as info,otaru::listen=debug".to_owned()),
     }

@@ -10,16 +10,20 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
+use metrics::{counter, gauge};
+use otaru_core::gate::Gate;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::Limits;
 use super::body::RequestBody;
 use super::connection::{self, Shared};
+use super::refuse::{Reason, Refusals};
 use super::tls::Tls;
+use crate::requests::whose;
 
 /// Connections the kernel keeps for us while we are busy or full: a fleet that reconnects at once
 /// should not be refused.
@@ -27,9 +31,6 @@ const BACKLOG: u32 = 4096;
 
 /// How long to wait when the machine has no more file descriptors or memory for sockets.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
-
-/// A full door says so this often at most.
-const WARNING_PAUSE: Duration = Duration::from_secs(30);
 
 /// An open socket, not yet served.
 #[derive(Debug)]
@@ -96,7 +97,8 @@ impl Door {
 /// Serves `service` at `door` until `drain` is cancelled and the open requests are done or out of
 /// time.
 ///
-/// Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within
+/// A connection above one of the caps is told so at once, with a 503 or 429, and closed: a device that hears when to come back
+/// does better than one that hangs. Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within
 /// `limits.drain_timeout` of the call to drain.
 pub async fn serve<S, B>(door: Door, service: S, limits: Limits, drain: CancellationToken)
 where
@@ -109,33 +111,34 @@ where
     let Door { name, listener, tls, title_case, .. } = door;
     let all = u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(all as usize));
-    let drain_timeout = limits.drain_timeout;
-    let shared =
-        Arc::new(Shared { http: connection::http(&limits, title_case), service, limits, tls, drain: drain.clone() });
+    let peers = Gate::new(limits.max_connections_per_peer);
+    let refusals = Refusals::new(name, tls.is_some());
+    let (drain_timeout, proxies) = (limits.drain_timeout, limits.proxies.clone());
+    let http = connection::http(&limits, title_case);
+    let shared = Arc::new(Shared { name, http, service, limits, tls, drain: drain.clone() });
 
     let mut draining = pin!(drain.cancelled());
-    let mut next_warning = Instant::now();
     loop {
-        if slots.available_permits() == 0 && Instant::now() >= next_warning {
-            tracing::warn!(door = name, max_connections = all, "full: new connections wait");
-            next_warning = Instant::now() + WARNING_PAUSE;
-        }
-        let slot = tokio::select! {
-            biased;
-            () = &mut draining => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot,
-        };
-        // The semaphore is never closed.
-        let Ok(slot) = slot else { break };
         let (stream, address) = tokio::select! {
             biased;
             () = &mut draining => break,
             accepted = accept(&listener, name) => accepted,
         };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            refusals.refuse(stream, Reason::Full);
+            continue;
+        };
+        let peer = address.ip().to_canonical();
+        let place = if proxies.contain(peer) { None } else { Some(peers.enter(&whose(peer))) };
+        if matches!(place, Some(None)) {
+            refusals.refuse(stream, Reason::Peer);
+            continue;
+        }
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
+            let open = Open::new(name);
             connection::serve(stream, address, &shared).await;
-            drop(slot);
+            drop((slot, place, open));
         });
     }
     drop(listener);
@@ -146,6 +149,23 @@ where
     if finished.is_err() {
         let open = all as usize - slots.available_permits();
         tracing::warn!(door = name, open, "drain timeout: open connections are cut off");
+    }
+}
+
+/// A connection as the metrics count it.
+struct Open(&'static str);
+
+impl Open {
+    fn new(door: &'static str) -> Open {
+        counter!("otaru_connections_total", "door" => door).increment(1);
+        gauge!("otaru_connections_open", "door" => door).increment(1.0);
+        Open(door)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        gauge!("otaru_connections_open", "door" => self.0).decrement(1.0);
     }
 }
 

@@ -28,6 +28,11 @@ pub(super) struct Activity {
     in_flight: AtomicUsize,
     writes: AtomicU64,
     write_blocked: AtomicBool,
+    /// Pieces of answers that were handed on.
+    pieces: AtomicU64,
+    /// Answers of which a piece was handed on and no further one asked for since: over HTTP/2 their client lets them wait, and
+    /// the socket does not show it.
+    held_back: AtomicUsize,
 }
 
 /// A moment of [`Activity`]. While two are equal, nothing has moved.
@@ -38,6 +43,8 @@ pub(super) struct Moment {
     answering: bool,
     writes: u64,
     write_blocked: bool,
+    pieces: u64,
+    held_back: bool,
 }
 
 impl Activity {
@@ -51,6 +58,8 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             writes: AtomicU64::new(0),
             write_blocked: AtomicBool::new(false),
+            pieces: AtomicU64::new(0),
+            held_back: AtomicUsize::new(0),
         }
     }
 
@@ -61,6 +70,8 @@ impl Activity {
             answering: self.in_flight.load(Relaxed) > 0,
             writes: self.writes.load(Relaxed),
             write_blocked: self.write_blocked.load(Relaxed),
+            pieces: self.pieces.load(Relaxed),
+            held_back: self.multiplexed.load(Relaxed) && self.held_back.load(Relaxed) > 0,
         }
     }
 
@@ -99,7 +110,7 @@ impl Activity {
 impl Moment {
     /// How long this moment may last; `None` while a handler works, which may take its time.
     pub(super) fn allowance(&self, limits: &Limits) -> Option<Duration> {
-        if self.write_blocked {
+        if self.write_blocked || self.held_back {
             Some(limits.write_timeout)
         } else if self.answering {
             None
@@ -107,6 +118,19 @@ impl Moment {
             Some(limits.header_timeout)
         } else {
             Some(limits.keep_alive_timeout)
+        }
+    }
+
+    /// What a connection did not get on with, in a word.
+    pub(super) fn what_was_slow(&self) -> &'static str {
+        if self.write_blocked || self.held_back {
+            "slow_reader"
+        } else if self.answering {
+            "drained"
+        } else if self.head_begun {
+            "slow_head"
+        } else {
+            "idle"
         }
     }
 
@@ -119,6 +143,19 @@ impl Moment {
 /// An open request.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    /// A piece of its answer was handed on.
+    pub(super) fn hold_back(&self) {
+        self.0.pieces.fetch_add(1, Relaxed);
+        self.0.held_back.fetch_add(1, Relaxed);
+    }
+
+    /// The next piece was asked for.
+    pub(super) fn go_on(&self) {
+        self.0.held_back.fetch_sub(1, Relaxed);
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

@@ -13,11 +13,23 @@ use tokio::time::{Instant, Sleep};
 
 use super::activity::InFlight;
 
+/// How quickly a request body has to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How long it may pause.
+    pub(super) timeout: Duration,
+    /// How fast it has to be on the whole once it took longer than that; 0 for any.
+    pub(super) min_bytes_per_second: u64,
+}
+
 /// The body of a request as handlers get it.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
-    timeout: Duration,
+    pace: Pace,
+    /// When the first byte was asked for, and how many came since; asked for, because a handler may let a client wait.
+    begun: Option<Instant>,
+    bytes: u64,
     /// Made when the client first lets us wait; most bodies arrive together with their head.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
@@ -32,11 +44,26 @@ pub enum RequestBodyError {
     /// The client went silent.
     #[error("the request body stopped for {} s", .0.as_secs())]
     Stalled(Duration),
+    /// The client drips.
+    #[error("the request body is slower than {0} bytes per second")]
+    Slow(u64),
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, timeout: Duration) -> Self {
-        Self { incoming, timeout, timer: None, waiting: false }
+    pub(super) fn new(incoming: Incoming, pace: Pace) -> Self {
+        Self { incoming, pace, begun: None, bytes: 0, timer: None, waiting: false }
+    }
+
+    /// Whether the client has had its time and did too little with it.
+    fn is_too_slow(&mut self, came: usize) -> bool {
+        self.bytes += came as u64;
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let least = self.pace.min_bytes_per_second;
+        if least == 0 || came == 0 {
+            return false;
+        }
+        let took = begun.elapsed();
+        took > self.pace.timeout && self.bytes < least.saturating_mul(took.as_secs())
     }
 }
 
@@ -50,9 +77,14 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.waiting = false;
+            let came = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            if self.is_too_slow(came) {
+                return Poll::Ready(Some(Err(RequestBodyError::Slow(self.pace.min_bytes_per_second))));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Connection)));
         }
-        let timeout = self.timeout;
+        let timeout = self.pace.timeout;
+        self.begun.get_or_insert_with(Instant::now);
         let restart = !std::mem::replace(&mut self.waiting, true);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         if restart {
@@ -77,13 +109,38 @@ pin_project! {
     pub(super) struct ResponseBody<B> {
         #[pin]
         inner: Option<B>,
-        in_flight: InFlight,
+        held_back: HeldBack,
+    }
+}
+
+/// Whether a piece of this answer was handed on and no further one asked for since.
+struct HeldBack {
+    is_so: bool,
+    in_flight: InFlight,
+}
+
+impl HeldBack {
+    fn begin(&mut self) {
+        self.in_flight.hold_back();
+        self.is_so = true;
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_so) {
+            self.in_flight.go_on();
+        }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
 impl<B> ResponseBody<B> {
     pub(super) fn new(inner: Option<B>, in_flight: InFlight) -> Self {
-        Self { inner, in_flight }
+        Self { inner, held_back: HeldBack { is_so: false, in_flight } }
     }
 }
 
@@ -92,10 +149,14 @@ impl<B: Body> Body for ResponseBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match self.project().inner.as_pin_mut() {
-            Some(inner) => inner.poll_frame(cx),
-            None => Poll::Ready(None),
+        let this = self.project();
+        this.held_back.end();
+        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let frame = inner.poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            this.held_back.begin();
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -14,6 +14,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use metrics::counter;
 use otaru_model::peer::{Peer, PeerCertificate};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,7 +25,7 @@ use tower::Service;
 
 use super::Limits;
 use super::activity::{Activity, Watched};
-use super::body::RequestBody;
+use super::body::{Pace, RequestBody};
 use super::service::Handler;
 use super::tls::{ALPN_HTTP2, Tls};
 
@@ -33,6 +34,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What all connections of a door share.
 pub(super) struct Shared<S> {
+    pub(super) name: &'static str,
     pub(super) http: auto::Builder<TokioExecutor>,
     pub(super) service: S,
     pub(super) limits: Limits,
@@ -87,8 +89,14 @@ where
         () = shared.drain.cancelled() => return,
         outcome = handshake => match outcome {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
-            Err(_) => return tracing::debug!(%address, "TLS handshake took too long"),
+            Ok(Err(error)) => {
+                closed(shared.name, "tls_failed");
+                return tracing::debug!(%address, %error, "TLS handshake failed");
+            }
+            Err(_) => {
+                closed(shared.name, "tls_slow");
+                return tracing::debug!(%address, "TLS handshake took too long");
+            }
         },
     };
     let session = stream.get_ref().1;
@@ -116,7 +124,7 @@ where
         service: shared.service.clone(),
         peer,
         activity: Arc::clone(&activity),
-        body_timeout: limits.body_timeout,
+        pace: Pace { timeout: limits.body_timeout, min_bytes_per_second: limits.body_min_bytes_per_second },
     };
     let io = TokioIo::new(Watched::new(io, Arc::clone(&activity)));
     let mut connection = pin!(shared.http.serve_connection(io, handler));
@@ -132,6 +140,9 @@ where
         loop {
             if let Poll::Ready(outcome) = connection.as_mut().poll(cx) {
                 if let Err(error) = outcome {
+                    if is_bad_head(&*error) {
+                        closed(shared.name, "bad_head");
+                    }
                     tracing::debug!(%address, %error, "connection ended");
                 }
                 return Poll::Ready(());
@@ -165,6 +176,7 @@ where
                 continue;
             }
             if last_call.is_some() || !moment.is_waiting() {
+                closed(shared.name, moment.what_was_slow());
                 tracing::debug!(%address, ?moment, "connection closed: too slow");
                 return Poll::Ready(());
             }
@@ -176,4 +188,13 @@ where
         }
     })
     .await;
+}
+
+fn closed(door: &'static str, reason: &'static str) {
+    counter!("otaru_connections_closed_total", "door" => door, "reason" => reason).increment(1);
+}
+
+/// Whether hyper gave up on a request before it was one: a head that is too long, or nothing that is HTTP.
+fn is_bad_head(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
 }

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -16,14 +15,14 @@ use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, InFlight};
-use super::body::{RequestBody, ResponseBody};
+use super::body::{Pace, RequestBody, ResponseBody};
 
 /// What answers the requests of one connection.
 pub(super) struct Handler<S> {
     pub(super) service: S,
     pub(super) peer: Peer,
     pub(super) activity: Arc<Activity>,
-    pub(super) body_timeout: Duration,
+    pub(super) pace: Pace,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
@@ -36,7 +35,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.begin_request(request.version() == Version::HTTP_2);
-        let mut request = request.map(|body| RequestBody::new(body, self.body_timeout));
+        let mut request = request.map(|body| RequestBody::new(body, self.pace));
         request.extensions_mut().insert(self.peer.clone());
         Answer { handling: Some(self.service.clone().oneshot(request)), in_flight: Some(in_flight) }
     }

@@ -1,19 +1,25 @@
 //! The command line against a real server: what people type, what they read, and the exit codes that scripts see.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::http::Request;
 use super::server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server, binary};
 
 /// Runs a command in the server's folder, with its key and a state folder of the test's own.
 fn otaru(server: &Server, arguments: &[&str]) -> Output {
+    command(server, arguments).output().expect("the command can be run")
+}
+
+fn command(server: &Server, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(server.folder.path());
     command.env("OTARU_SERVER", format!("http://{}", server.http)).env("XDG_STATE_HOME", server.folder.path());
     command.env("OTARU_ACCESS_KEY_ID", ACCESS_KEY_ID).env("OTARU_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET);
-    command.output().expect("the command can be run")
+    command
 }
 
 #[track_caller]
@@ -59,6 +65,25 @@ fn a_team_publishes_a_firmware_from_the_command_line() {
     assert!(out.contains("not those that were uploaded") && err.contains("is not what it should be"), "{out}{err}");
     expect(run(&["package", "delete", id]), 0);
     expect(run(&["package", "show", id]), 3);
+}
+
+#[test]
+fn a_list_of_packages_is_imported() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| otaru(&server, arguments);
+    expect(run(&["product", "create", "lamp", "--code", "LAMP"]), 0);
+    let put = |request| super::objects::signed(request).send(server.objects).expect(200);
+    put(Request::new("PUT", "/updates"));
+    put(Request::new("PUT", "/updates/lamp.bin").body(b"a lamp's firmware".to_vec()));
+    let line = |version: &str, product: &str| {
+        let file = serde_json::json!({ "object": { "bucket": "updates", "key": "lamp.bin" } });
+        serde_json::json!({ "product": product, "version": version, "files": [file] }).to_string()
+    };
+    let lines = [line("1", "LAMP"), line("2", "NONE"), line("3", "LAMP")].join("\n");
+    std::fs::write(server.folder.path().join("list.ndjson"), lines).unwrap();
+    let (out, err) = expect(run(&["package", "import", "list.ndjson"]), 3);
+    assert!(out.contains("line 2") && out.contains("NONE"), "{out}");
+    assert!(err.contains("of 3 lines were refused"), "{err}");
 }
 
 /// Changes a byte of the one file of that length.
@@ -112,16 +137,54 @@ fn an_interrupted_push_goes_on_where_it_was() {
     assert_eq!(gone.status, 404, "the begun upload went into the package");
 }
 
-fn signed(method: &str, target: &str) -> super::http::Request {
+fn signed(method: &str, target: &str) -> Request {
     use base64::Engine;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{ACCESS_KEY_ID}:{ACCESS_KEY_SECRET}"));
-    let request = super::http::Request::new(method, target).header("Tus-Resumable", "1.0.0");
+    let request = Request::new(method, target).header("Tus-Resumable", "1.0.0");
     request.header("Authorization", format!("Basic {pair}"))
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
     let found = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+/// A team that leaves a cloud keeps the pair that its programs have; its secret is in no list of processes.
+#[test]
+fn a_pair_from_elsewhere_is_taken_in_and_ends_when_it_shall() {
+    let server = Server::start();
+    let create = |id: &str, secret: Option<&str>, line: &str| {
+        let mut command = command(&server, &["key", "create", "--role", "publisher", "--json", "--id", id]);
+        if let Some(secret) = secret {
+            command.env("OTARU_NEW_KEY_SECRET", secret);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that has its secret from the environment need not wait for this.
+        let _ = child.stdin.take().unwrap().write_all(line.as_bytes());
+        child.wait_with_output().unwrap()
+    };
+    let made = json(create("LTAI5tFromEnvironment", Some("kept-in-the-environment"), ""));
+    assert_eq!((&made["id"], &made["secret"]), (&"LTAI5tFromEnvironment".into(), &"kept-in-the-environment".into()));
+    let made = json(create("LTAI5tFromInput", None, "typed-or-piped-in\r\nnot this\n"));
+    assert_eq!(made["secret"], "typed-or-piped-in");
+
+    let with = |id: &'static str, secret: &'static str| {
+        otaru(&server, &["space", "list", "--access-key-id", id, "--access-key-secret", secret])
+    };
+    expect(with("LTAI5tFromEnvironment", "kept-in-the-environment"), 0);
+    expect(with("LTAI5tFromInput", "typed-or-piped-in"), 0);
+    let (_, taken) = expect(create("LTAI5tFromInput", None, "another-secret-of-it\n"), 3);
+    assert!(taken.contains("LTAI5tFromInput") && taken.contains("exists"), "{taken}");
+    let (_, weak) = expect(create("LTAI5tWeak", None, "short\n"), 3);
+    assert!(weak.contains("secret must be 16 to 128"), "{weak}");
+    let (_, none) = expect(create("LTAI5tNone", None, ""), 2);
+    assert!(none.contains("OTARU_NEW_KEY_SECRET"), "{none}");
+
+    let ended = json(otaru(&server, &["key", "expire", "LTAI5tFromInput", "2020-01-31T12:00:00Z", "--json"]));
+    assert_eq!((&ended["expires"], &ended["is_active"]), (&"2020-01-31T12:00:00.000Z".into(), &false.into()));
+    expect(with("LTAI5tFromInput", "typed-or-piped-in"), 3);
+    let (_, later) = expect(otaru(&server, &["key", "expire", "LTAI5tFromInput", "2030-01-31T12:00:00Z"]), 3);
+    assert!(later.contains("can only be brought forward"), "{later}");
 }
 
 #[test]

@@ -55,14 +55,33 @@ impl Request {
         read_answer(&mut BufReader::new(stream), self.method == "HEAD")
     }
 
-    fn head(&self, to: SocketAddr) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        if self.find("Host").is_none() {
-            head.push_str(&format!("Host: {to}\r\n"));
-        }
+    /// Sends the headers that are here and no others, in this order: a request as somebody else's client wrote it.
+    pub fn send_exactly(&self, to: SocketAddr) -> Answer {
+        let mut stream = TcpStream::connect(to).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+        let mut head = self.first_line();
+        self.push_headers(&mut head);
+        head.push_str("\r\n");
+        stream.write_all(&[head.as_bytes(), &self.body].concat()).expect("the request can be sent");
+        read_answer(&mut BufReader::new(stream), self.method == "HEAD")
+    }
+
+    fn first_line(&self) -> String {
+        format!("{} {} HTTP/1.1\r\n", self.method, self.target)
+    }
+
+    fn push_headers(&self, head: &mut String) {
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
+    }
+
+    fn head(&self, to: SocketAddr) -> Vec<u8> {
+        let mut head = self.first_line();
+        if self.find("Host").is_none() {
+            head.push_str(&format!("Host: {to}\r\n"));
+        }
+        self.push_headers(&mut head);
         let has_length = self.find("Content-Length").is_some() || self.find("Transfer-Encoding").is_some();
         if !has_length && (!self.body.is_empty() || self.method == "POST" || self.method == "PUT") {
             head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));

@@ -4,11 +4,18 @@
 
 mod aliyun;
 mod cli;
+mod doctor;
+mod downloads;
 mod first_minute;
 mod golden;
 mod http;
 mod iotda;
+mod limits;
+mod logs;
+mod metrics;
 mod objects;
 mod oceanconnect;
 mod server;
+mod team;
 mod tidy;
+mod vectors;

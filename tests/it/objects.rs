@@ -13,7 +13,7 @@ use super::http::{Answer, Request, read_answer};
 use super::server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server};
 
 /// Signs with version 2 of AWS.
-fn signed(mut request: Request) -> Request {
+pub fn signed(mut request: Request) -> Request {
     let date = TimeFormat::Http.format(Clock::system().now_ms());
     request = request.header("Date", date);
     let pair =

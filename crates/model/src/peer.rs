@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Who is at the other end of the socket: the nearest hop, which may be a proxy.
+/// Who asks: the other end of the socket, or the client behind it where a trusted proxy names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// The address and port of the socket's other end.
+    /// The address and port of the socket's other end; port 0 with an address that a trusted proxy named.
     pub address: SocketAddr,
     /// Whether the bytes between us are encrypted.
     pub encrypted: bool,

@@ -12,6 +12,8 @@ fn errors_say_where_and_what_would_be_right() {
         (&[], &[("OTARU_HTTP", "here")], "", &["OTARU_HTTP: invalid value 'here'", "expected ADDRESS:PORT"]),
         (&[], &[], "http = \"here\"", &["otaru.toml, `http`: invalid value 'here'", "expected ADDRESS:PORT"]),
         (&[], &[], "[listen]\nmax_connections = 0", &["`listen.max_connections`", "0 is not in 1..=1000000"]),
+        (&[], &[], "metrics = \"here\"", &["`metrics`", "expected local, open, off, or ADDRESS:PORT"]),
+        (&[], &[], "[listen]\ntrusted_proxies = [\"10.0.0.0/33\"]", &["`listen.trusted_proxies`", "such as 10.0.0.7"]),
         (&[], &[], "[log]\nformat = \"xml\"", &["`log.format`", "[possible values: text, json]"]),
         (&[], &[], "[log]\nlevel = \"wran\"", &["`log.level`", "expected error, warn, info"]),
         (&[], &[], "[tls]\ncrt = \"a\"", &["no option `tls.crt`", "there are cert, key, client_ca"]),

@@ -6,9 +6,11 @@ use axum::extract::Request;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::requests::Networks;
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -117,10 +119,33 @@ async fn a_client_that_takes_nothing_is_let_go() {
     stuck.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
     let mut first = [0];
     stuck.read_exact(&mut first).await.expect("a first byte");
-    // The only slot is free again once the stuck client is gone.
+    // The only place is free again once the stuck client is gone.
     let start = Instant::now();
-    assert!(server.ask(GET).await.ends_with("hello"));
+    while !server.ask(GET).await.ends_with("hello") {
+        assert!(start.elapsed() < PATIENCE, "the stuck client keeps its place");
+        sleep(Duration::from_millis(10)).await;
+    }
     assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_one_stream_is_let_go_too() {
+    let endless = get(|| async {
+        let chunk = Bytes::from(vec![0u8; 16 * 1024]);
+        Body::from_stream(futures::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone())))
+    });
+    let server = Server::start(Router::new().route("/", endless), Limits { write_timeout: SHORT, ..patient() }, None);
+    let io = TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get("http://a/").body(Body::empty()).expect("a request");
+    let answer = client.send_request(request).await.expect("an answer");
+    // The socket is read all the time; only this answer's window stays full, because nobody reads its body.
+    let start = Instant::now();
+    let _ = timeout(PATIENCE, connection).await.expect("the connection ends in time");
+    assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
+    assert!(answer.into_body().collect().await.is_err(), "it broke off");
 }
 
 #[tokio::test]
@@ -145,7 +170,7 @@ async fn a_slow_reader_that_keeps_reading_gets_everything() {
 }
 
 #[tokio::test]
-async fn connections_above_the_cap_wait_for_a_free_place() {
+async fn connections_above_the_cap_are_told_to_come_back() {
     let server = Server::start(quick(), Limits { max_connections: 2, ..patient() }, None);
     let mut first = server.connect().await;
     let mut second = server.connect().await;
@@ -153,9 +178,56 @@ async fn connections_above_the_cap_wait_for_a_free_place() {
     ask(&mut second, GET).await;
 
     let mut third = server.connect().await;
-    third.write_all(GET.as_bytes()).await.expect("the kernel takes it");
-    let mut byte = [0];
-    assert!(timeout(SHORT, third.read(&mut byte)).await.is_err(), "served above the cap");
+    third.write_all(GET.as_bytes()).await.expect("sent");
+    let refusal = read_to_end(&mut third).await;
+    assert!(refusal.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refusal:?}");
+    assert!(refusal.contains("\r\nRetry-After: 5\r\nConnection: close\r\n\r\ntoo many connections"), "{refusal:?}");
+    assert!(ask(&mut first, GET).await.ends_with("hello"), "who is in stays in");
+
     drop(first);
-    assert!(read_answer(&mut third).await.ends_with("hello"));
+    let start = Instant::now();
+    while !server.ask(GET).await.ends_with("hello") {
+        assert!(start.elapsed() < PATIENCE, "the place of who left is not given on");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_connections() {
+    let limits = Limits { max_connections_per_peer: 1, ..patient() };
+    let server = Server::start(quick(), limits.clone(), None);
+    let mut first = server.connect().await;
+    ask(&mut first, GET).await;
+    let refusal = read_to_end(&mut server.connect().await).await;
+    assert!(refusal.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{refusal:?}");
+
+    let proxy = "127.0.0.1".parse().expect("a network");
+    let server = Server::start(quick(), Limits { proxies: Networks::new(&[proxy]), ..limits }, None);
+    let mut first = server.connect().await;
+    ask(&mut first, GET).await;
+    assert!(server.ask(GET).await.ends_with("hello"), "a proxy speaks for many");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_fails_in_the_handler() {
+    let read = post(|request: Request| async move {
+        match request.into_body().collect().await {
+            Ok(body) => format!("{} bytes", body.to_bytes().len()),
+            Err(error) => format!("failed: {error}"),
+        }
+    });
+    let limits = Limits { body_timeout: Duration::from_secs(1), body_min_bytes_per_second: 20, ..patient() };
+    let server = Server::start(Router::new().route("/", read), limits, None);
+    let mut connection = server.connect().await;
+    connection.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n").await.expect("sent");
+    let start = Instant::now();
+    // Never still for long, and ten bytes in a second.
+    for _ in 0..100 {
+        sleep(Duration::from_millis(100)).await;
+        if connection.write_all(b"x").await.is_err() || start.elapsed() > Duration::from_secs(2) {
+            break;
+        }
+    }
+    let answer = read_answer(&mut connection).await;
+    assert!(answer.ends_with("failed: the request body is slower than 20 bytes per second"), "{answer}");
 }

@@ -126,7 +126,8 @@ impl App {
 
     async fn look_up(&self, key_id: &str, now_ms: i64) -> Result<Arc<Cached>, AuthError> {
         let id = key_id.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("credential", |tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
         let (key, sealed) = found.ok_or_else(|| AuthError::UnknownKey(key_id.to_owned()))?;
         let secret = self.unseal(&key.id, &sealed)?;
         let cached = Arc::new(Cached { key, secret, looked_up_ms: now_ms });
@@ -154,6 +155,23 @@ impl App {
         self.insert_key(caller, new).await
     }
 
+    /// Takes in a key pair that programs sign in with already, so that they need no other one. Its id must be new to the whole
+    /// server, because every door finds the tenant by it.
+    pub async fn import_key(
+        &self,
+        caller: &Caller,
+        role: Role,
+        label: &str,
+        expires_ms: Option<i64>,
+        pair: (String, Secret),
+    ) -> Result<NewKey, Error> {
+        caller.require(Right::Administer)?;
+        self.check_key(label, expires_ms)?;
+        check_pair(&pair)?;
+        let new = self.draft_key(caller.tenant, role, label, expires_ms, Some(pair));
+        self.insert_key(caller, new).await
+    }
+
     /// Makes a successor for a key, in the same role; the old one ends after `grace_ms`.
     pub async fn rotate_key(&self, caller: &Caller, key_id: &str, grace_ms: i64) -> Result<NewKey, Error> {
         caller.require(Right::Administer)?;
@@ -161,7 +179,7 @@ impl App {
         let new = self.draft_key(caller.tenant, old.role, &old.label, None, None);
         let sealed = self.seal(&new)?;
         let (tenant, now_ms, record) = (caller.tenant, self.now_ms(), new.key.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "rotate_key", move |tx| {
             Box::pin(async move {
                 store::access::expire(tx, &tenant, &old.id, now_ms.saturating_add(grace_ms.max(0))).await?;
                 store::access::insert(tx, &record, &sealed).await?;
@@ -178,7 +196,7 @@ impl App {
         caller.require(Right::Administer)?;
         self.show_key(caller, key_id).await?;
         let (tenant, now_ms, id) = (caller.tenant, self.now_ms(), key_id.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "revoke_key", move |tx| {
             Box::pin(async move {
                 store::access::revoke(tx, &tenant, &id, now_ms).await?;
                 store::sessions::end_all(tx, &id).await?;
@@ -195,7 +213,7 @@ impl App {
         caller.require(Right::Administer)?;
         self.show_key(caller, key_id).await?;
         let (tenant, id) = (caller.tenant, key_id.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "expire_key", move |tx| {
             Box::pin(async move { Ok(store::access::expire(tx, &tenant, &id, expires_ms).await?) })
         })
         .await?;
@@ -206,7 +224,8 @@ impl App {
     pub async fn show_key(&self, caller: &Caller, key_id: &str) -> Result<AccessKey, Error> {
         caller.require(Right::Administer)?;
         let id = key_id.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("show_key", |tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
         found
             .map(|(key, _)| key)
             .filter(|key| key.tenant == caller.tenant)
@@ -216,7 +235,7 @@ impl App {
     pub async fn list_keys(&self, caller: &Caller) -> Result<Vec<AccessKey>, Error> {
         caller.require(Right::Administer)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { Ok(store::access::list(tx, &tenant).await?) })).await
+        self.read("list_keys", |tx| Box::pin(async move { Ok(store::access::list(tx, &tenant).await?) })).await
     }
 
     /// A temporary key with at most the caller's own rights.
@@ -296,7 +315,9 @@ impl App {
         let sealed = self.seal(&new)?;
         let record = new.key.clone();
         let inserted = self
-            .write(caller, move |tx| Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) }))
+            .write(caller, "insert_key", move |tx| {
+                Box::pin(async move { Ok(store::access::insert(tx, &record, &sealed).await?) })
+            })
             .await?;
         if inserted { Ok(new) } else { Err(Error::exists(Noun::Key, &new.key.id)) }
     }
@@ -321,4 +342,20 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// A chosen id has to be one that every door can read: it stands in headers between commas, colons and slashes.
+fn check_pair((id, secret): &(String, Secret)) -> Result<(), Error> {
+    let is_id = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    if !(4..=64).contains(&id.len()) || !id.chars().all(is_id) {
+        return Err(Error::invalid("id", "4 to 64 letters, digits, `_`, `-` and `.`"));
+    }
+    if id.starts_with(TEMPORARY_PREFIX) {
+        return Err(Error::invalid("id", format!("{TEMPORARY_PREFIX} begins the ids of temporary keys")));
+    }
+    let secret = secret.expose();
+    if !(16..=128).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::invalid("secret", "16 to 128 printable ASCII characters without spaces"));
+    }
+    Ok(())
 }

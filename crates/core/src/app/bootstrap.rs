@@ -25,9 +25,7 @@ impl App {
         let made = Bootstrap { tenant, key };
         let answer = made.clone();
         let first = self
-            .inner
-            .store
-            .write(move |tx| {
+            .write_own("bootstrap", move |tx| {
                 Box::pin(async move {
                     let ours = made.key.key.id.as_str();
                     let first = store::settings::get_or_put(tx, "first_key", ours).await?;

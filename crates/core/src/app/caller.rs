@@ -3,6 +3,7 @@
 use otaru_model::{Id, Right, Role};
 
 use super::Error;
+use crate::request;
 
 /// An authenticated caller: a key that acts for a tenant in a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,10 @@ impl Caller {
         self
     }
 
+    /// Whether the caller has `right`. Every verb asks, so this is also where a request learns whose it is; it is refused if
+    /// that tenant has too many under way.
     pub fn require(&self, right: Right) -> Result<(), Error> {
+        request::is_by(&self.tenant, Some(&self.key_id))?;
         if self.role.may(right) { Ok(()) } else { Err(Error::Forbidden { right }) }
     }
 }

@@ -8,7 +8,7 @@ use otaru_model::{Id, Integrity, Package, PackageFile, Right};
 
 use super::{App, Caller, Error, Noun};
 use crate::blobs::BlobReader;
-use crate::store;
+use crate::{request, store};
 
 /// What links are signed as, so that no other signature of the master key is one.
 const SIGNED_AS: &[u8] = b"download link";
@@ -29,6 +29,8 @@ pub struct Link {
 
 /// A file that is ready to be read.
 pub struct Download {
+    /// Whose package it is.
+    pub tenant: Id,
     pub file: PackageFile,
     pub created_ms: i64,
     pub bytes: BlobReader,
@@ -45,7 +47,8 @@ impl App {
         Some(Link { url, expires_s, signature: URL_SAFE_NO_PAD.encode(signature) })
     }
 
-    /// Opens the file behind a link. A wrong or outdated link is [`Error::Expired`]; nothing else tells them apart.
+    /// Opens the file behind a link. A wrong or outdated link is [`Error::Expired`]; nothing else tells them apart. Bytes that are
+    /// known to be damaged, or not what was declared, are [`Error::WrongBytes`].
     pub async fn open_link(
         &self,
         package: &Id,
@@ -60,8 +63,10 @@ impl App {
             return Err(refused());
         }
         let id = *package;
-        let found = self.read(|tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("open_link", |tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
         let package = found.ok_or_else(|| Error::not_found(Noun::Package, package))?;
+        request::is_by(&package.tenant, None)?;
         self.open_bytes(package, position).await
     }
 
@@ -91,11 +96,26 @@ impl App {
         if package.integrity == Integrity::Pending {
             return Err(Error::Unavailable("the package's bytes are still being read in".to_owned()));
         }
+        if package.integrity == Integrity::Failed {
+            return Err(Error::WrongBytes(
+                package.integrity_note.unwrap_or_else(|| "its bytes are damaged".to_owned()),
+            ));
+        }
         let missing = || Error::not_found(Noun::File, format!("{position} of package {}", package.id));
         let file = package.files.get(position).ok_or_else(missing)?.clone();
         let digest = file.sha256.ok_or_else(missing)?;
         let bytes = self.inner.blobs.open_blob(&digest.into()).await?;
-        Ok(Download { file, created_ms: package.created_ms, bytes })
+        if bytes.size_bytes() != file.size_bytes {
+            let problem = format!(
+                "{}: {} bytes are stored, and {} were uploaded",
+                file.name,
+                bytes.size_bytes(),
+                file.size_bytes
+            );
+            self.record_integrity(package, Some(problem.clone())).await?;
+            return Err(Error::WrongBytes(problem));
+        }
+        Ok(Download { tenant: package.tenant, file, created_ms: package.created_ms, bytes })
     }
 }
 

@@ -93,6 +93,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// One word for the kind of error, as metrics have it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Error::NotFound { .. } => "not_found",
+            Error::Exists { .. } => "exists",
+            Error::Taken { .. } => "taken",
+            Error::Invalid { .. } => "invalid",
+            Error::InUse { .. } => "in_use",
+            Error::LimitReached { .. } => "limit_reached",
+            Error::TooLarge { .. } => "too_large",
+            Error::WrongBytes(_) => "wrong_bytes",
+            Error::OutOfStep { .. } => "out_of_step",
+            Error::Busy { .. } => "busy",
+            Error::Expired { .. } => "expired",
+            Error::Forbidden { .. } => "forbidden",
+            Error::Replayed => "replayed",
+            Error::Full => "full",
+            Error::Unavailable(_) => "unavailable",
+            Error::Internal(_) => "internal",
+        }
+    }
+
     pub fn not_found(noun: Noun, name: impl fmt::Display) -> Error {
         Error::NotFound { noun, name: name.to_string() }
     }

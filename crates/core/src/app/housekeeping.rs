@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use otaru_model::Sha256;
 
 use super::{App, Error, uploads};
-use crate::store;
+use crate::{store, telemetry};
 
 /// How long an object that arrives in parts may take.
 const PARTS_LIFETIME_MS: i64 = 7 * 24 * 3_600_000;
@@ -28,16 +28,14 @@ impl App {
     /// One round: expired uploads, nonces and sessions, abandoned parts, and bytes that nothing refers to.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let now_ms = self.now_ms();
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    store::access::forget_nonces(tx, now_ms).await?;
-                    store::sessions::forget(tx, now_ms).await?;
-                    Ok::<_, Error>(())
-                })
+        self.write_own("sweep", move |tx| {
+            Box::pin(async move {
+                store::access::forget_nonces(tx, now_ms).await?;
+                store::sessions::forget(tx, now_ms).await?;
+                Ok::<_, Error>(())
             })
-            .await?;
+        })
+        .await?;
         let uploads = self.sweep_uploads(now_ms).await?;
         let object_uploads = self.sweep_object_uploads(now_ms).await?;
         let mut swept = Swept { uploads, object_uploads, ..Swept::default() };
@@ -59,14 +57,16 @@ impl App {
     }
 
     async fn sweep_uploads(&self, now_ms: i64) -> Result<usize, Error> {
-        let expired = self.read(|tx| Box::pin(async move { Ok(store::uploads::expired(tx, now_ms).await?) })).await?;
+        let expired = self
+            .read("sweep_uploads", |tx| Box::pin(async move { Ok(store::uploads::expired(tx, now_ms).await?) }))
+            .await?;
         let count = expired.len();
         for upload in expired {
             let id = upload.id;
-            self.inner
-                .store
-                .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::uploads::delete(tx, &id).await?) }))
-                .await?;
+            self.write_own("sweep_uploads", move |tx| {
+                Box::pin(async move { Ok::<_, Error>(store::uploads::delete(tx, &id).await?) })
+            })
+            .await?;
             self.inner.blobs.discard(&uploads::stage_of(&upload)?).await?;
         }
         Ok(count)
@@ -75,7 +75,7 @@ impl App {
     async fn sweep_object_uploads(&self, now_ms: i64) -> Result<usize, Error> {
         let before_ms = now_ms - PARTS_LIFETIME_MS;
         let old = self
-            .read(|tx| {
+            .read("sweep_object_uploads", |tx| {
                 Box::pin(async move {
                     let mut old = Vec::new();
                     for upload in store::objects::old_uploads(tx, before_ms).await? {
@@ -100,8 +100,9 @@ impl App {
                 continue;
             }
             let name = staged.id.as_str().to_owned();
-            let in_use =
-                self.read(|tx| Box::pin(async move { Ok(store::objects::stage_in_use(tx, &name).await?) })).await?;
+            let in_use = self
+                .read("sweep_staged", |tx| Box::pin(async move { Ok(store::objects::stage_in_use(tx, &name).await?) }))
+                .await?;
             if !in_use {
                 count += usize::from(self.inner.blobs.discard(&staged.id).await?);
             }
@@ -112,14 +113,22 @@ impl App {
     async fn sweep_blobs(&self, now_ms: i64) -> Result<usize, Error> {
         let before_ms = now_ms - UNREFERENCED_MS;
         let (mut count, mut after) = (0, None);
+        let (mut stored, mut stored_bytes) = (0, 0);
         loop {
             let blobs = self.inner.blobs.list(after.as_ref(), BLOBS_PER_STEP).await?;
-            let Some(last) = blobs.last() else { return Ok(count) };
+            let Some(last) = blobs.last() else {
+                telemetry::stored(stored, stored_bytes);
+                return Ok(count);
+            };
             after = Some(last.digest);
+            stored += blobs.len() as u64;
+            stored_bytes += blobs.iter().map(|blob| blob.size_bytes).sum::<u64>();
             for blob in blobs.into_iter().filter(|blob| blob.stored_ms < before_ms) {
                 let digest = Sha256(blob.digest.0);
                 let in_use = self
-                    .read(|tx| Box::pin(async move { Ok(store::packages::blob_in_use(tx, &digest).await?) }))
+                    .read("sweep_blobs", |tx| {
+                        Box::pin(async move { Ok(store::packages::blob_in_use(tx, &digest).await?) })
+                    })
                     .await?;
                 if !in_use {
                     count += usize::from(self.inner.blobs.delete_if_older(&blob.digest, before_ms).await?);

@@ -17,9 +17,7 @@ impl App {
     pub async fn run_imports(&self) -> Result<usize, Error> {
         let now_ms = self.now_ms();
         let claimed = self
-            .inner
-            .store
-            .write(move |tx| {
+            .write_own("run_imports", move |tx| {
                 Box::pin(
                     async move { Ok::<_, Error>(store::packages::claim_imports(tx, now_ms, now_ms + CLAIM_MS).await?) },
                 )
@@ -55,37 +53,35 @@ impl App {
 
     async fn settle(&self, import: Import, outcome: Result<Finished, String>) -> Result<(), Error> {
         let now_ms = self.now_ms();
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    store::packages::end_import(tx, &import.package, import.position).await?;
-                    let Some(mut package) = store::packages::by_id(tx, &import.package).await? else {
-                        return Ok::<_, Error>(());
-                    };
-                    match outcome {
-                        Ok(bytes) => {
-                            let Some(file) = package.files.get_mut(import.position) else { return Ok(()) };
-                            file.size_bytes = bytes.size_bytes;
-                            file.sha256 = Some(Sha256(bytes.digest.0));
-                            file.md5 = Some(Md5(bytes.md5));
-                            let sha256 = Sha256(bytes.digest.0);
-                            store::packages::add_blob(tx, &package.id, import.position, &sha256).await?;
-                            if package.integrity == Integrity::Pending {
-                                (package.integrity, package.integrity_note) = Integrity::of(&package.files);
-                            }
-                        }
-                        Err(problem) => {
-                            package.integrity = Integrity::Failed;
-                            package.integrity_note = Some(problem);
+        self.write_own("settle_import", move |tx| {
+            Box::pin(async move {
+                store::packages::end_import(tx, &import.package, import.position).await?;
+                let Some(mut package) = store::packages::by_id(tx, &import.package).await? else {
+                    return Ok::<_, Error>(());
+                };
+                match outcome {
+                    Ok(bytes) => {
+                        let Some(file) = package.files.get_mut(import.position) else { return Ok(()) };
+                        file.size_bytes = bytes.size_bytes;
+                        file.sha256 = Some(Sha256(bytes.digest.0));
+                        file.md5 = Some(Md5(bytes.md5));
+                        let sha256 = Sha256(bytes.digest.0);
+                        store::packages::add_blob(tx, &package.id, import.position, &sha256).await?;
+                        if package.integrity == Integrity::Pending {
+                            (package.integrity, package.integrity_note) = Integrity::of(&package.files);
                         }
                     }
-                    package.updated_ms = now_ms;
-                    store::packages::set_bytes(tx, &package).await?;
-                    Ok(())
-                })
+                    Err(problem) => {
+                        package.integrity = Integrity::Failed;
+                        package.integrity_note = Some(problem);
+                    }
+                }
+                package.updated_ms = now_ms;
+                store::packages::set_bytes(tx, &package).await?;
+                Ok(())
             })
-            .await
+        })
+        .await
     }
 }
 

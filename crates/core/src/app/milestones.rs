@@ -32,7 +32,9 @@ impl App {
         loop {
             let from = after.clone();
             let lists = self
-                .read(|tx| Box::pin(async move { Ok(counts::long(tx, &from, LONG, LISTS_AT_ONCE).await?) }))
+                .read("lay_milestones", |tx| {
+                    Box::pin(async move { Ok(counts::long(tx, &from, LONG, LISTS_AT_ONCE).await?) })
+                })
                 .await?;
             let Some((last, _)) = lists.last().cloned() else { return Ok(laid) };
             for (list, _) in lists {
@@ -50,7 +52,7 @@ impl App {
         loop {
             let key = list.clone();
             let (end, total) = self
-                .read(|tx| {
+                .read("lay_along", |tx| {
                     Box::pin(
                         async move { Ok((milestones::laid(tx, &key).await?, counts::total_of_list(tx, &key).await?)) },
                     )
@@ -66,10 +68,8 @@ impl App {
             }
             let key = list.clone();
             let step = self
-                .inner
-                .store
-                .write(move |tx| {
-                    Box::pin(async move { Ok::<_, Error>(package_lists::lay_milestones(tx, &key, cutoff).await?) })
+                .write_own("lay_along", move |tx| {
+                    Box::pin(async move { Ok(package_lists::lay_milestones(tx, &key, cutoff).await?) })
                 })
                 .await?;
             laid += step;
@@ -85,10 +85,8 @@ impl App {
     async fn check_milestones(&self, list: &ListKey) -> Result<(), Error> {
         let key = list.clone();
         let right = self
-            .inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move { Ok::<_, Error>(package_lists::milestones_are_right(tx, &key).await?) })
+            .write_own("check_milestones", move |tx| {
+                Box::pin(async move { Ok(package_lists::milestones_are_right(tx, &key).await?) })
             })
             .await?;
         if !right {
@@ -101,9 +99,7 @@ impl App {
     async fn forget_milestones(&self, list: &ListKey) -> Result<(), Error> {
         let key = list.clone();
         let forget = self
-            .inner
-            .store
-            .write(move |tx| Box::pin(async move { Ok::<_, Error>(milestones::forget(tx, &key).await?) }));
+            .write_own("forget_milestones", move |tx| Box::pin(async move { Ok(milestones::forget(tx, &key).await?) }));
         forget.await
     }
 }

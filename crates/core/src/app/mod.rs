@@ -13,6 +13,7 @@ mod housekeeping;
 mod imports;
 mod milestones;
 mod modules;
+mod new_packages;
 mod object_parts;
 mod objects;
 mod packages;
@@ -22,6 +23,7 @@ mod spaces;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod timed_blobs;
 mod tokens;
 mod uploads;
 
@@ -30,13 +32,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use futures::future::BoxFuture;
-use otaru_model::{Id, IdSource};
+use otaru_model::{Id, IdSource, Kinds};
 use quick_cache::sync::Cache;
 
 use crate::blobs::{Blobs, remote};
 use crate::clock::{self, Clock};
 use crate::seal::MasterKey;
 use crate::store::{self, Store, StoreError, Tx};
+use crate::telemetry;
+
+use timed_blobs::TimedBlobs;
 
 pub use access::{AuthError, Credential, NewKey, Secret, TemporaryKey};
 pub use bootstrap::Bootstrap;
@@ -45,11 +50,10 @@ pub use downloads::{Download, Link};
 pub use error::{Error, Noun};
 pub use housekeeping::Swept;
 pub use modules::{ModuleChange, ModuleQuery, NewModule};
+pub use new_packages::{Claim, CreationRules, FileSource, NewFile, NewPackage};
 pub use object_parts::{CompletedPart, Composed};
 pub use objects::{Expected, Listing, NewObject, ObjectBytes, ObjectQuery, Writing};
-pub use packages::{
-    Checked, Claim, CreationRules, FileSource, NewFile, NewPackage, PackageChange, PackageQuery, PackageTexts,
-};
+pub use packages::{Checked, PackageChange, PackageQuery, PackageTexts};
 pub use products::{NewProduct, ProductQuery, ProductRef};
 pub use sessions::Session;
 pub use uploads::{NewUpload, Receiving};
@@ -72,7 +76,7 @@ pub struct App {
 
 struct Inner {
     store: Store,
-    blobs: Blobs,
+    blobs: TimedBlobs,
     key: MasterKey,
     clock: Clock,
     ids: IdSource,
@@ -145,7 +149,7 @@ impl App {
         }
         let inner = Inner {
             store,
-            blobs,
+            blobs: TimedBlobs(blobs),
             key,
             clock,
             ids: IdSource::after(newest),
@@ -170,38 +174,81 @@ impl App {
     }
 
     /// Runs a verb's body in one transaction, together with the caller's nonce: a request that was signed for one use
-    /// changes something at most once.
-    async fn write<T, F>(&self, caller: &Caller, verb: F) -> Result<T, Error>
+    /// changes something at most once. `name` is the verb's, for metrics and log.
+    async fn write<T, F>(&self, caller: &Caller, name: &'static str, verb: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
-        let Some((nonce, expires_ms)) = caller.once.clone() else { return self.inner.store.write(verb).await };
+        let Some((nonce, expires_ms)) = caller.once.clone() else { return self.write_own(name, verb).await };
         let key_id = caller.key_id.clone();
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !store::access::use_nonce(tx, &key_id, &nonce, expires_ms).await? {
-                        return Err(Error::Replayed);
-                    }
-                    verb(tx).await
-                })
+        self.write_own(name, move |tx| {
+            Box::pin(async move {
+                if !store::access::use_nonce(tx, &key_id, &nonce, expires_ms).await? {
+                    return Err(Error::Replayed);
+                }
+                verb(tx).await
             })
-            .await
+        })
+        .await
     }
 
-    async fn read<T, F>(&self, query: F) -> Result<T, Error>
+    /// Like [`App::write`], for what nobody asked for with a signature of theirs.
+    async fn write_own<T, F>(&self, name: &'static str, verb: F) -> Result<T, Error>
     where
-        T: Send,
+        T: Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
+    {
+        let span = tracing::Span::current();
+        telemetry::verb(
+            name,
+            self.inner.store.write(move |tx| Box::pin(telemetry::transaction("write", name, span, verb(tx)))),
+        )
+        .await
+    }
+
+    async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
-        self.inner.store.read(query).await
+        let span = tracing::Span::current();
+        telemetry::verb(
+            name,
+            self.inner.store.read(move |tx| Box::pin(telemetry::transaction("read", name, span, query(tx)))),
+        )
+        .await
     }
 
     /// Whether the store answers and package bytes can be written.
     pub async fn ready(&self) -> Result<(), Error> {
         self.inner.store.ping(std::time::Duration::from_secs(2)).await?;
+        Ok(())
+    }
+
+    /// Records how the store is at this moment, for who looks at the metrics now.
+    pub fn measure_store(&self) {
+        if let Some(connections) = self.inner.store.connections() {
+            telemetry::connections(&connections);
+        }
+    }
+
+    /// Counts what there is of all tenants, for the metrics.
+    pub async fn take_census(&self) -> Result<(), Error> {
+        let (tenants, packages) = self
+            .read("take_census", |tx| {
+                Box::pin(async move {
+                    let tenants = store::tenants::list(tx).await?;
+                    let mut packages = 0;
+                    for tenant in &tenants {
+                        packages +=
+                            store::counts::total(tx, store::counts::Scope::Tenant(&tenant.id), Kinds::All).await?;
+                    }
+                    Ok((tenants.len(), packages))
+                })
+            })
+            .await?;
+        telemetry::census(tenants, packages);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ impl App {
     pub async fn create_module(&self, caller: &Caller, new: NewModule) -> Result<Module, Error> {
         caller.require(Right::Publish)?;
         let (id, now_ms, tenant) = (self.new_id(), self.now_ms(), caller.tenant);
-        self.write(caller, move |tx| {
+        self.write(caller, "create_module", move |tx| {
             Box::pin(async move {
                 let product = product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
                 if new.name.is_built_in() {
@@ -76,7 +76,7 @@ impl App {
     pub async fn show_module(&self, caller: &Caller, id: &Id) -> Result<Module, Error> {
         caller.require(Right::Read)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.read(|tx| Box::pin(async move { by_id(tx, &tenant, &id).await })).await
+        self.read("show_module", |tx| Box::pin(async move { by_id(tx, &tenant, &id).await })).await
     }
 
     /// A module that was made for a product; the built-in ones have no record.
@@ -88,14 +88,15 @@ impl App {
     ) -> Result<Module, Error> {
         caller.require(Right::Read)?;
         let (tenant, product, name) = (caller.tenant, product.clone(), name.clone());
-        self.read(|tx| Box::pin(async move { by_name(tx, &tenant, &product, &name).await })).await
+        self.read("show_module_by_name", |tx| Box::pin(async move { by_name(tx, &tenant, &product, &name).await }))
+            .await
     }
 
     /// A page of modules, newest first. An unknown space is an error, an unknown product has none.
     pub async fn list_modules(&self, caller: &Caller, query: ModuleQuery) -> Result<PageOf<Module>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| {
+        self.read("list_modules", |tx| {
             Box::pin(async move {
                 if let Some(code) = &query.space_code {
                     products::space_of(tx, &tenant, Some(code)).await?;
@@ -113,7 +114,7 @@ impl App {
     pub async fn update_module(&self, caller: &Caller, id: &Id, change: ModuleChange) -> Result<Module, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_module", move |tx| {
             Box::pin(async move {
                 let module = by_id(tx, &tenant, &id).await?;
                 apply(tx, &tenant, module, change, now_ms).await
@@ -131,7 +132,7 @@ impl App {
     ) -> Result<Module, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, name, now_ms) = (caller.tenant, product.clone(), name.clone(), self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_module_by_name", move |tx| {
             Box::pin(async move {
                 let module = by_name(tx, &tenant, &product, &name).await?;
                 apply(tx, &tenant, module, change, now_ms).await
@@ -150,7 +151,7 @@ impl App {
     ) -> Result<Module, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, name, now_ms) = (caller.tenant, product.clone(), name.clone(), self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "rewrite_module", move |tx| {
             Box::pin(async move {
                 let mut module = by_name(tx, &tenant, &product, &name).await?;
                 rewrite(&mut module.alias, &mut module.description);
@@ -164,7 +165,7 @@ impl App {
     pub async fn delete_module(&self, caller: &Caller, id: &Id) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_module", move |tx| {
             Box::pin(async move {
                 let module = by_id(tx, &tenant, &id).await?;
                 delete(tx, &tenant, module).await
@@ -181,7 +182,7 @@ impl App {
     ) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, name) = (caller.tenant, product.clone(), name.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_module_by_name", move |tx| {
             Box::pin(async move {
                 if name.is_built_in() {
                     let by = "every product, which has it built in";

@@ -9,6 +9,7 @@ use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_la
 use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
 use crate::blobs::{BlobReader, Finished, StageId};
 use crate::store::{self, Tx};
+use crate::telemetry;
 
 /// A part as the client lists it when it asks for the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Writing {
         if !(1..=10_000).contains(&number) {
             return Err(Error::invalid("part", "parts are numbered from 1 to 10,000"));
         }
-        let kept = staged.keep().await.map_err(too_large)?;
+        let kept = telemetry::blob("keep", staged.keep()).await.map_err(too_large)?;
         let recorded = match check_digests(&kept, md5, sha256) {
             Ok(()) => {
                 let part =
@@ -108,7 +109,7 @@ impl App {
             created_ms: self.now_ms(),
         };
         let (tenant, record) = (caller.tenant, upload.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "begin_object_upload", move |tx| {
             Box::pin(async move {
                 objects::bucket_of(tx, &tenant, &record.bucket).await?;
                 let begun = store::objects::begin_upload(tx, &tenant, &record).await;
@@ -129,7 +130,8 @@ impl App {
     ) -> Result<(ObjectUpload, Vec<ObjectPart>), Error> {
         caller.require(Right::Publish)?;
         let (tenant, id) = (caller.tenant, *id);
-        let (upload, parts) = self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &id).await })).await?;
+        let (upload, parts) =
+            self.read("show_object_upload", |tx| Box::pin(async move { upload_of(tx, &tenant, &id).await })).await?;
         if upload.bucket != bucket || upload.key != key {
             return Err(Error::not_found(Noun::Upload, id));
         }
@@ -140,7 +142,7 @@ impl App {
     pub async fn list_object_uploads(&self, caller: &Caller, bucket: &str) -> Result<Vec<ObjectUpload>, Error> {
         caller.require(Right::Read)?;
         let (tenant, bucket) = (caller.tenant, bucket.to_owned());
-        self.read(|tx| {
+        self.read("list_object_uploads", |tx| {
             Box::pin(async move {
                 objects::bucket_of(tx, &tenant, &bucket).await?;
                 Ok(store::objects::uploads(tx, &tenant, &bucket).await?)
@@ -169,7 +171,9 @@ impl App {
     ) -> Result<Composed, Error> {
         caller.require(Right::Publish)?;
         let (tenant, upload_id) = (caller.tenant, *id);
-        let (upload, parts) = self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await })).await?;
+        let (upload, parts) = self
+            .read("compose_object_upload", |tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await }))
+            .await?;
         let chosen = choose(&parts, &listed)?;
         let etag = etag_of(&chosen);
         let stages = chosen.iter().map(|(_, stage)| StageId::new(stage)).collect::<Result<Vec<_>, _>>()?;
@@ -180,16 +184,18 @@ impl App {
     pub async fn abort_object_upload(&self, caller: &Caller, id: &Id) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, upload_id) = (caller.tenant, *id);
-        let (_, parts) = self.read(|tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await })).await?;
+        let (_, parts) = self
+            .read("abort_object_upload", |tx| Box::pin(async move { upload_of(tx, &tenant, &upload_id).await }))
+            .await?;
         self.end_object_upload(&upload_id, parts).await
     }
 
     pub(super) async fn end_object_upload(&self, id: &Id, parts: Vec<(ObjectPart, String)>) -> Result<(), Error> {
         let id = *id;
-        self.inner
-            .store
-            .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::objects::end_upload(tx, &id).await?) }))
-            .await?;
+        self.write_own("end_object_upload", move |tx| {
+            Box::pin(async move { Ok::<_, Error>(store::objects::end_upload(tx, &id).await?) })
+        })
+        .await?;
         for (_, stage) in parts {
             self.inner.blobs.discard(&StageId::new(stage)?).await?;
         }
@@ -204,7 +210,7 @@ impl App {
         stage: &StageId,
     ) -> Result<(ObjectPart, Option<String>), Error> {
         let (tenant, upload, stage) = (caller.tenant, *upload, stage.as_str().to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "record_part", move |tx| {
             Box::pin(async move {
                 let found = store::objects::upload(tx, &tenant, &upload).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Upload, upload))?;

@@ -10,6 +10,7 @@ use crate::blobs::{BlobError, BlobReader, Finished, StageId, Staged};
 use crate::clock::random_text;
 use crate::store::objects::KeyStart;
 use crate::store::{self, Tx};
+use crate::telemetry;
 
 /// The largest object: what the clouds take, and more than any package.
 pub(super) const MAX_OBJECT_BYTES: u64 = 5 << 40;
@@ -81,7 +82,7 @@ impl Writing {
 
     /// Makes the bytes an object, in the place of any other of its key.
     pub async fn finish_object(self, new: NewObject) -> Result<Object, Error> {
-        let finished = self.staged.finish().await.map_err(too_large)?;
+        let finished = telemetry::blob("finish", self.staged.finish()).await.map_err(too_large)?;
         check_digests(&finished, new.md5, new.sha256)?;
         let etag = hex::encode(finished.md5);
         self.app.record_object(&self.caller, new, finished, etag).await
@@ -95,7 +96,7 @@ impl App {
         check_bucket_name(name)?;
         let bucket = Bucket { name: name.to_owned(), region: region.to_owned(), created_ms: self.now_ms() };
         let tenant = caller.tenant;
-        self.write(caller, move |tx| {
+        self.write(caller, "create_bucket", move |tx| {
             Box::pin(async move { Ok(store::objects::create_bucket(tx, &tenant, &bucket).await?) })
         })
         .await
@@ -104,20 +105,20 @@ impl App {
     pub async fn show_bucket(&self, caller: &Caller, name: &str) -> Result<Bucket, Error> {
         caller.require(Right::Read)?;
         let (tenant, owned) = (caller.tenant, name.to_owned());
-        self.read(|tx| Box::pin(async move { bucket_of(tx, &tenant, &owned).await })).await
+        self.read("show_bucket", |tx| Box::pin(async move { bucket_of(tx, &tenant, &owned).await })).await
     }
 
     pub async fn list_buckets(&self, caller: &Caller) -> Result<Vec<Bucket>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { Ok(store::objects::buckets(tx, &tenant).await?) })).await
+        self.read("list_buckets", |tx| Box::pin(async move { Ok(store::objects::buckets(tx, &tenant).await?) })).await
     }
 
     /// Deletes a bucket that is empty.
     pub async fn delete_bucket(&self, caller: &Caller, name: &str) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, name) = (caller.tenant, name.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_bucket", move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &name).await?;
                 if !store::objects::delete_bucket(tx, &tenant, &name).await? {
@@ -141,7 +142,7 @@ impl App {
     pub async fn show_object(&self, caller: &Caller, bucket: &str, key: &str) -> Result<Object, Error> {
         caller.require(Right::Read)?;
         let (tenant, bucket, key) = (caller.tenant, bucket.to_owned(), key.to_owned());
-        self.read(|tx| Box::pin(async move { object_of(tx, &tenant, &bucket, &key).await })).await
+        self.read("show_object", |tx| Box::pin(async move { object_of(tx, &tenant, &bucket, &key).await })).await
     }
 
     pub async fn open_object(&self, caller: &Caller, bucket: &str, key: &str) -> Result<ObjectBytes, Error> {
@@ -162,7 +163,7 @@ impl App {
         check_key(to.1)?;
         let (tenant, now_ms) = (caller.tenant, self.now_ms());
         let [from_bucket, from_key, bucket, key] = [from.0, from.1, to.0, to.1].map(str::to_owned);
-        self.write(caller, move |tx| {
+        self.write(caller, "copy_object", move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &bucket).await?;
                 bucket_of(tx, &tenant, &from_bucket).await?;
@@ -184,7 +185,7 @@ impl App {
     pub async fn delete_object(&self, caller: &Caller, bucket: &str, key: &str) -> Result<bool, Error> {
         caller.require(Right::Publish)?;
         let (tenant, bucket, key) = (caller.tenant, bucket.to_owned(), key.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_object", move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &bucket).await?;
                 Ok(store::objects::delete(tx, &tenant, &bucket, &key).await?)
@@ -196,7 +197,7 @@ impl App {
     pub async fn list_objects(&self, caller: &Caller, query: ObjectQuery) -> Result<Listing, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| {
+        self.read("list_objects", |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &query.bucket).await?;
                 list(tx, &tenant, &query).await
@@ -225,7 +226,7 @@ impl App {
             modified_ms: self.now_ms(),
         };
         let (tenant, record, expected) = (caller.tenant, object.clone(), new.expected);
-        self.write(caller, move |tx| {
+        self.write(caller, "record_object", move |tx| {
             Box::pin(async move {
                 bucket_of(tx, &tenant, &record.bucket).await?;
                 if expected != Expected::Anything {

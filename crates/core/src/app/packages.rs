@@ -1,85 +1,9 @@
-//! Packages: made from files that are already here (or in an object store elsewhere), listed, changed, deleted.
+//! Packages: listed, shown, changed, deleted, verified.
 
-use otaru_model::{
-    DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageFilter, PackageKind, Page, PageOf,
-    Product, Right, Verification,
-};
-use serde_json::{Map, Value};
+use otaru_model::{Id, Integrity, Kinds, Package, PackageFilter, Page, PageOf, Right};
 
-use super::error::gone;
-use super::{App, Caller, Error, Noun, ProductRef, imports, milestones, modules, products};
-use crate::store::packages::Import;
+use super::{App, Caller, Claim, Error, Noun, ProductRef, products};
 use crate::store::{self, Tx};
-
-#[derive(Clone, Debug)]
-pub struct NewPackage {
-    /// If named, the product must be in it.
-    pub space_code: Option<String>,
-    pub product: ProductRef,
-    pub module: ModuleName,
-    pub version: String,
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub custom_info: Option<String>,
-    pub kind: PackageKind,
-    pub source_versions: Vec<String>,
-    pub verification: Verification,
-    /// Members that are absent are taken from the product.
-    pub device_kind: DeviceKind,
-    pub extra: Map<String, Value>,
-    pub door: &'static str,
-    pub files: Vec<NewFile>,
-    pub rules: CreationRules,
-}
-
-/// A file of a new package, and what its publisher says of it.
-#[derive(Clone, Debug)]
-pub struct NewFile {
-    pub source: FileSource,
-    /// The name that devices see; the source's own unless given.
-    pub name: Option<String>,
-    pub declared_bytes: Option<u64>,
-    pub declared_md5: Option<String>,
-    pub declared_sign: Option<String>,
-}
-
-/// Where the bytes of a file are now.
-#[derive(Clone, Debug)]
-pub enum FileSource {
-    /// A complete upload, by its locator. It becomes part of the package.
-    Upload { locator: String },
-    /// An object, as it is at this moment: a later overwrite changes nothing.
-    Object { region: String, bucket: String, key: String },
-}
-
-/// What one dialect wants of its own packages beyond the model.
-#[derive(Clone, Debug)]
-pub struct CreationRules {
-    /// Texts that no two packages of this door may share.
-    pub claims: Vec<Claim>,
-    /// How many packages this door may have made.
-    pub max_packages: Option<u64>,
-    pub max_file_bytes: u64,
-    /// Whether a file that is not what was declared is refused, or kept and never offered to a device.
-    pub refuse_wrong_bytes: bool,
-}
-
-/// A field whose value is unique among the packages of one door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    pub field: &'static str,
-    pub value: String,
-}
-
-impl Claim {
-    pub fn new(field: &'static str, value: impl Into<String>) -> Claim {
-        Claim { field, value: value.into() }
-    }
-
-    fn text(&self) -> String {
-        format!("{}:{}", self.field, self.value)
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct PackageQuery {
@@ -138,68 +62,24 @@ pub struct Checked {
     pub problem: Option<String>,
 }
 
-/// A file whose bytes, or whereabouts, are known.
-#[derive(Clone)]
-enum Found {
-    Here { file: PackageFile, upload: Option<Id> },
-    Elsewhere { file: PackageFile, import: Import },
-}
-
 impl App {
-    /// Makes a package. Its files are pinned: nothing that happens to their sources later changes what it delivers.
-    pub async fn create_package(&self, caller: &Caller, new: NewPackage) -> Result<Package, Error> {
-        caller.require(Right::Publish)?;
-        check(&new)?;
-        // Object stores elsewhere are asked before the transaction: they take their time.
-        let mut elsewhere = Vec::with_capacity(new.files.len());
-        for (position, file) in new.files.iter().enumerate() {
-            elsewhere.push(self.find_elsewhere(position, file, new.rules.max_file_bytes).await?);
-        }
-        let (id, now_ms, tenant) = (self.new_id(), self.now_ms(), caller.tenant);
-        let clock = self.inner.clock.clone();
-        self.write(caller, move |tx| {
-            Box::pin(async move {
-                milestones::refuse_late(&id, clock.now_ms())?;
-                let product = modules::product_in_space(tx, &tenant, &new.product, new.space_code.as_deref()).await?;
-                let module = existing_module(tx, &product, &new.module).await?;
-                let mut found = Vec::with_capacity(new.files.len());
-                for (file, elsewhere) in new.files.iter().zip(elsewhere) {
-                    found.push(match elsewhere {
-                        Some(elsewhere) => elsewhere,
-                        None => find_here(tx, &tenant, file, new.rules.max_file_bytes, now_ms).await?,
-                    });
-                }
-                let package = assemble(id, now_ms, tenant, &product, module, &new, &found);
-                if let (true, Some(problem)) = (new.rules.refuse_wrong_bytes, &package.integrity_note) {
-                    return Err(Error::WrongBytes(problem.clone()));
-                }
-                let inserted = store::packages::insert(tx, &package, &product.space).await;
-                inserted.map_err(gone(Noun::Product, new.product.text()))?;
-                settle_sources(tx, &id, found).await?;
-                keep_rules(tx, &package, &new.rules).await?;
-                Ok(package)
-            })
-        })
-        .await
-    }
-
     pub async fn show_package(&self, caller: &Caller, id: &Id) -> Result<Package, Error> {
         caller.require(Right::Read)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.read(|tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
+        self.read("show_package", |tx| Box::pin(async move { of_tenant(tx, &tenant, &id).await })).await
     }
 
     /// A page of packages, newest first, with the exact total of those that pass the filters.
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.read("list_packages", |tx| Box::pin(async move { list(tx, &tenant, query).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let other_product = change.product.as_ref().is_some_and(|product| match product {
@@ -232,7 +112,7 @@ impl App {
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "rewrite_package", move |tx| {
             Box::pin(async move {
                 let mut package = of_tenant(tx, &tenant, &id).await?;
                 let mut texts = PackageTexts {
@@ -256,7 +136,7 @@ impl App {
     pub async fn delete_package(&self, caller: &Caller, id: &Id) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, id) = (caller.tenant, *id);
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_package", move |tx| {
             Box::pin(async move {
                 let package = of_tenant(tx, &tenant, &id).await?;
                 if !store::packages::delete(tx, &package).await? {
@@ -268,7 +148,8 @@ impl App {
         .await
     }
 
-    /// Reads every stored byte of a package again and compares it with its digest and with what was declared.
+    /// Reads every stored byte of a package again and compares it with its digest and with what was declared. What is found is
+    /// recorded: a package whose bytes were damaged is delivered to nobody until they are mended and found whole.
     pub async fn verify_package(&self, caller: &Caller, id: &Id) -> Result<Vec<Checked>, Error> {
         let package = self.show_package(caller, id).await?;
         let mut checked = Vec::with_capacity(package.files.len());
@@ -284,32 +165,32 @@ impl App {
             };
             checked.push(Checked { file: file.name.clone(), problem });
         }
+        let problem = checked.iter().find_map(|it| Some(format!("{}: {}", it.file, it.problem.as_ref()?)));
+        self.record_integrity(package, problem).await?;
         Ok(checked)
     }
 
-    /// The file as a configured object store elsewhere has it; nothing if it is to be found here.
-    async fn find_elsewhere(
-        &self,
-        position: usize,
-        file: &NewFile,
-        max_file_bytes: u64,
-    ) -> Result<Option<Found>, Error> {
-        let FileSource::Object { region, bucket, key } = &file.source else { return Ok(None) };
-        let Some(store) = self.inner.regions.get(region) else { return Ok(None) };
-        let found = store.stat(bucket, key).await.map_err(|error| imports::explain(error, bucket, key))?;
-        check_size(found.size_bytes, max_file_bytes)?;
-        let import = Import {
-            // The package has no id yet.
-            package: Id::MIN,
-            position,
-            region: region.clone(),
-            bucket: bucket.clone(),
-            key: key.clone(),
-            etag: found.etag,
-            size_bytes: found.size_bytes,
-        };
-        let file = describe(file, &last_segment(key), found.size_bytes);
-        Ok(Some(Found::Elsewhere { file, import }))
+    /// Notes what was found of all of a package's files, unless they are still on their way or are others by now.
+    pub(super) async fn record_integrity(&self, seen: Package, problem: Option<String>) -> Result<(), Error> {
+        let found = if problem.is_some() { Integrity::Failed } else { Integrity::Ready };
+        let is_known = seen.integrity == found && (found == Integrity::Ready || seen.integrity_note.is_some());
+        if is_known || seen.files.iter().any(|file| file.sha256.is_none()) {
+            return Ok(());
+        }
+        tracing::warn!(package = %seen.id, integrity = found.name(), problem, "what is known of a package's bytes changed");
+        let now_ms = self.now_ms();
+        self.write_own("record_integrity", move |tx| {
+            Box::pin(async move {
+                let Some(mut package) = store::packages::by_id(tx, &seen.id).await? else { return Ok(()) };
+                if package.files == seen.files {
+                    (package.integrity, package.integrity_note) = (found, problem);
+                    package.updated_ms = now_ms;
+                    store::packages::set_bytes(tx, &package).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 }
 
@@ -346,159 +227,6 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageO
     Ok(store::package_lists::list(tx, tenant, &filter, query.page).await?)
 }
 
-/// The module as its product spells it.
-async fn existing_module(tx: &mut Tx<'_>, product: &Product, name: &ModuleName) -> Result<ModuleName, Error> {
-    if name.is_built_in() {
-        return Ok(name.clone());
-    }
-    let not_found = || Error::not_found(Noun::Module, name);
-    let module = store::modules::by_name(tx, &product.id, name).await?.ok_or_else(not_found)?;
-    if !store::modules::hold(tx, &module.id).await? {
-        return Err(not_found());
-    }
-    Ok(module.name)
-}
-
-async fn find_here(
-    tx: &mut Tx<'_>,
-    tenant: &Id,
-    file: &NewFile,
-    max_file_bytes: u64,
-    now_ms: i64,
-) -> Result<Found, Error> {
-    let (name, size_bytes, sha256, md5, upload) = match &file.source {
-        FileSource::Upload { locator } => {
-            let found = store::uploads::by_locator(tx, locator).await?;
-            let usable = found.filter(|upload| upload.tenant == *tenant && upload.expires_ms > now_ms);
-            let upload = usable.ok_or_else(|| Error::not_found(Noun::Upload, locator))?;
-            let bytes = upload.complete.ok_or_else(|| Error::not_found(Noun::Upload, locator))?;
-            (upload.file_name, bytes.size_bytes, bytes.sha256, bytes.md5, Some(upload.id))
-        }
-        FileSource::Object { bucket, key, .. } => {
-            let name = || format!("{key} in the bucket {bucket}");
-            if store::objects::bucket_by_name(tx, tenant, bucket).await?.is_none() {
-                return Err(Error::not_found(Noun::Bucket, bucket));
-            }
-            let found = store::objects::get_and_hold(tx, tenant, bucket, key).await?;
-            let object = found.ok_or_else(|| Error::not_found(Noun::Object, name()))?;
-            (last_segment(key), object.size_bytes, object.sha256, object.md5, None)
-        }
-    };
-    check_size(size_bytes, max_file_bytes)?;
-    let mut file = describe(file, &name, size_bytes);
-    file.sha256 = Some(sha256);
-    file.md5 = Some(md5);
-    Ok(Found::Here { file, upload })
-}
-
-fn check_size(size_bytes: u64, limit_bytes: u64) -> Result<(), Error> {
-    if size_bytes > limit_bytes { Err(Error::TooLarge { limit_bytes }) } else { Ok(()) }
-}
-
-fn describe(file: &NewFile, source_name: &str, size_bytes: u64) -> PackageFile {
-    PackageFile {
-        name: file.name.clone().unwrap_or_else(|| source_name.to_owned()),
-        size_bytes,
-        sha256: None,
-        md5: None,
-        declared_bytes: file.declared_bytes,
-        declared_md5: file.declared_md5.clone(),
-        declared_sign: file.declared_sign.clone(),
-    }
-}
-
-fn last_segment(key: &str) -> String {
-    key.rsplit('/').next().unwrap_or(key).to_owned()
-}
-
-fn assemble(
-    id: Id,
-    now_ms: i64,
-    tenant: Id,
-    product: &Product,
-    module: ModuleName,
-    new: &NewPackage,
-    found: &[Found],
-) -> Package {
-    let files: Vec<PackageFile> = found
-        .iter()
-        .map(|found| match found {
-            Found::Here { file, .. } | Found::Elsewhere { file, .. } => file.clone(),
-        })
-        .collect();
-    let (integrity, integrity_note) = Integrity::of(&files);
-    let kind = &new.device_kind;
-    let or_product = |own: &Option<String>, products: &Option<String>| own.clone().or_else(|| products.clone());
-    Package {
-        id,
-        tenant,
-        space_code: product.space_code.clone(),
-        product: product.id,
-        product_code: product.code.clone(),
-        product_key: product.key.clone(),
-        product_name: product.draft.name.clone(),
-        module,
-        version: new.version.clone(),
-        name: new.name.clone(),
-        description: new.description.clone(),
-        custom_info: new.custom_info.clone(),
-        kind: new.kind,
-        source_versions: new.source_versions.clone(),
-        verification: new.verification,
-        integrity,
-        integrity_note,
-        files,
-        device_kind: DeviceKind {
-            device_type: or_product(&kind.device_type, &product.draft.device_type),
-            model: or_product(&kind.model, &product.draft.model),
-            manufacturer: or_product(&kind.manufacturer, &product.draft.manufacturer),
-            protocol: or_product(&kind.protocol, &product.draft.protocol),
-            date: kind.date.clone(),
-        },
-        door: new.door.to_owned(),
-        extra: new.extra.clone(),
-        created_ms: now_ms,
-        updated_ms: now_ms,
-    }
-}
-
-async fn settle_sources(tx: &mut Tx<'_>, package: &Id, found: Vec<Found>) -> Result<(), Error> {
-    // Several files of a package may be of one upload.
-    let mut taken = Vec::new();
-    for found in found {
-        match found {
-            Found::Here { upload: Some(upload), .. } if taken.contains(&upload) => {}
-            Found::Here { upload: Some(upload), .. } => {
-                taken.push(upload);
-                // Another package may have taken it in the meantime.
-                if !store::uploads::delete(tx, &upload).await? {
-                    return Err(Error::not_found(Noun::Upload, upload));
-                }
-            }
-            Found::Here { upload: None, .. } => {}
-            Found::Elsewhere { import, .. } => {
-                store::packages::add_import(tx, &Import { package: *package, ..import }).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn keep_rules(tx: &mut Tx<'_>, package: &Package, rules: &CreationRules) -> Result<(), Error> {
-    for claim in &rules.claims {
-        if !store::packages::claim(tx, package, &claim.text()).await? {
-            return Err(Error::Taken { field: claim.field, value: claim.value.clone() });
-        }
-    }
-    if let Some(limit) = rules.max_packages {
-        let scope = store::counts::Scope::Door(&package.tenant, &package.door);
-        if store::counts::total(tx, scope, Kinds::All).await? > limit {
-            return Err(Error::LimitReached { noun: Noun::Package, limit });
-        }
-    }
-    Ok(())
-}
-
 async fn rename_claim(tx: &mut Tx<'_>, package: &Package, field: &'static str, name: &str) -> Result<(), Error> {
     if package.name.as_deref() == Some(name) {
         return Ok(());
@@ -512,27 +240,11 @@ async fn rename_claim(tx: &mut Tx<'_>, package: &Package, field: &'static str, n
     Ok(())
 }
 
-/// The widest limits of any dialect; a dialect with narrower ones checks them itself.
-fn check(new: &NewPackage) -> Result<(), Error> {
-    let version_right = |version: &str| {
-        (1..=256).contains(&version.chars().count()) && !version.chars().any(|letter| letter.is_control())
-    };
-    if !version_right(&new.version) {
-        return Err(Error::invalid("version", "1 to 256 characters, none of them a control character"));
-    }
-    if new.source_versions.len() > 20 || !new.source_versions.iter().all(|version| version_right(version)) {
-        return Err(Error::invalid("source_versions", "at most 20 versions, each of 1 to 256 characters"));
-    }
-    if new.kind == PackageKind::Delta && new.source_versions.is_empty() {
-        return Err(Error::invalid("source_versions", "a delta names the version it starts from"));
-    }
-    if !(1..=20).contains(&new.files.len()) {
-        return Err(Error::invalid("files", "1 to 20 files"));
-    }
-    check_texts(&new.name, &new.description, &new.custom_info)
-}
-
-fn check_texts(name: &Option<String>, description: &Option<String>, custom_info: &Option<String>) -> Result<(), Error> {
+pub(super) fn check_texts(
+    name: &Option<String>,
+    description: &Option<String>,
+    custom_info: &Option<String>,
+) -> Result<(), Error> {
     let texts = [("name", name, 256), ("description", description, 1024), ("custom_info", custom_info, 4096)];
     for (field, text, most) in texts {
         if text.as_ref().is_some_and(|text| text.chars().count() > most) {

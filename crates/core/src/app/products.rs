@@ -9,7 +9,7 @@ use crate::store::products::ProductFilter;
 use crate::store::{self, Tx};
 
 /// How dialects name a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProductRef {
     Code(String),
     Key(String),
@@ -57,7 +57,7 @@ impl App {
             Some(key) => check_key(key)?,
             None => format!("a1{}", random_text(9)),
         };
-        self.write(caller, move |tx| {
+        self.write(caller, "create_product", move |tx| {
             Box::pin(async move {
                 let space = space_of(tx, &tenant, new.space_code.as_deref()).await?;
                 if new.unique_name {
@@ -92,14 +92,14 @@ impl App {
     pub async fn show_product(&self, caller: &Caller, product: &ProductRef) -> Result<Product, Error> {
         caller.require(Right::Read)?;
         let (tenant, product) = (caller.tenant, product.clone());
-        self.read(|tx| Box::pin(async move { find(tx, &tenant, &product).await })).await
+        self.read("show_product", |tx| Box::pin(async move { find(tx, &tenant, &product).await })).await
     }
 
     /// A page of products, newest first. An unknown space is an error.
     pub async fn list_products(&self, caller: &Caller, query: ProductQuery) -> Result<PageOf<Product>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| {
+        self.read("list_products", |tx| {
             Box::pin(async move {
                 if let Some(code) = &query.space_code {
                     space_of(tx, &tenant, Some(code)).await?;
@@ -123,7 +123,7 @@ impl App {
     ) -> Result<Product, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, now_ms) = (caller.tenant, product.clone(), self.now_ms());
-        self.write(caller, move |tx| {
+        self.write(caller, "update_product", move |tx| {
             Box::pin(async move {
                 let mut found = find(tx, &tenant, &product).await?;
                 found.draft = change(found.draft)?;
@@ -140,7 +140,7 @@ impl App {
     pub async fn delete_product(&self, caller: &Caller, product: &ProductRef) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, product) = (caller.tenant, product.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_product", move |tx| {
             Box::pin(async move {
                 let found = find(tx, &tenant, &product).await?;
                 if !store::products::delete(tx, &tenant, &found.id).await? {

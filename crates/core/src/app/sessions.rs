@@ -51,7 +51,9 @@ impl App {
     pub async fn session_caller(&self, access_token: &str) -> Result<Caller, AuthError> {
         let (token, now_ms) = (digest(access_token), self.now_ms());
         let key_id = self
-            .read(|tx| Box::pin(async move { Ok(sessions::key_of(tx, &token, SessionKind::Access, now_ms).await?) }))
+            .read("session_caller", |tx| {
+                Box::pin(async move { Ok(sessions::key_of(tx, &token, SessionKind::Access, now_ms).await?) })
+            })
             .await?
             .ok_or(AuthError::BadToken)?;
         Ok(self.credential(&key_id).await?.caller)
@@ -61,9 +63,7 @@ impl App {
     pub async fn sign_out(&self, access_token: &str) -> Result<bool, AuthError> {
         let (token, now_ms) = (digest(access_token), self.now_ms());
         let ended = self
-            .inner
-            .store
-            .write(move |tx| {
+            .write_own("sign_out", move |tx| {
                 Box::pin(async move {
                     let Some(key_id) = sessions::key_of(tx, &token, SessionKind::Access, now_ms).await? else {
                         return Ok::<_, super::Error>(false);
@@ -88,9 +88,7 @@ impl App {
         let (access, refresh) = (digest(&session.access_token), digest(&session.refresh_token));
         let (key_id, now_ms) = (caller.key_id.clone(), self.now_ms());
         let begun = self
-            .inner
-            .store
-            .write(move |tx| {
+            .write_own("begin_session", move |tx| {
                 Box::pin(async move {
                     // Of several sign-ins at once the last one's token is the valid one, not each one's.
                     if !sessions::hold_key(tx, &key_id).await? {

@@ -18,7 +18,9 @@ impl App {
         let space = Space { id, code, name: name.to_owned(), is_default: false, created_ms: self.now_ms() };
         let (tenant, record) = (caller.tenant, space.clone());
         let inserted = self
-            .write(caller, move |tx| Box::pin(async move { Ok(store::spaces::insert(tx, &tenant, &record).await?) }))
+            .write(caller, "create_space", move |tx| {
+                Box::pin(async move { Ok(store::spaces::insert(tx, &tenant, &record).await?) })
+            })
             .await?;
         if inserted { Ok(space) } else { Err(Error::exists(Noun::Space, &space.code)) }
     }
@@ -27,14 +29,15 @@ impl App {
     pub async fn list_spaces(&self, caller: &Caller) -> Result<Vec<Space>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read(|tx| Box::pin(async move { Ok(store::spaces::list(tx, &tenant).await?) })).await
+        self.read("list_spaces", |tx| Box::pin(async move { Ok(store::spaces::list(tx, &tenant).await?) })).await
     }
 
     pub async fn show_space(&self, caller: &Caller, code: &str) -> Result<Space, Error> {
         caller.require(Right::Read)?;
         let (tenant, owned) = (caller.tenant, code.to_owned());
-        let found =
-            self.read(|tx| Box::pin(async move { Ok(store::spaces::by_code(tx, &tenant, &owned).await?) })).await?;
+        let found = self
+            .read("show_space", |tx| Box::pin(async move { Ok(store::spaces::by_code(tx, &tenant, &owned).await?) }))
+            .await?;
         found.ok_or_else(|| Error::not_found(Noun::Space, code))
     }
 
@@ -42,7 +45,7 @@ impl App {
         caller.require(Right::Publish)?;
         check_name(name)?;
         let (tenant, code, name) = (caller.tenant, code.to_owned(), name.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "rename_space", move |tx| {
             Box::pin(async move {
                 let found = store::spaces::by_code(tx, &tenant, &code).await?;
                 let mut space = found.ok_or_else(|| Error::not_found(Noun::Space, &code))?;
@@ -58,7 +61,7 @@ impl App {
     pub async fn delete_space(&self, caller: &Caller, code: &str) -> Result<(), Error> {
         caller.require(Right::Publish)?;
         let (tenant, code) = (caller.tenant, code.to_owned());
-        self.write(caller, move |tx| {
+        self.write(caller, "delete_space", move |tx| {
             Box::pin(async move {
                 let found = store::spaces::by_code(tx, &tenant, &code).await?;
                 let space = found.ok_or_else(|| Error::not_found(Noun::Space, &code))?;

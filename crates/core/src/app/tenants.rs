@@ -19,7 +19,7 @@ impl App {
         let key = self.draft_key(tenant.id, Role::Admin, "made with the tenant", None, None);
         let sealed = self.seal(&key)?;
         let (record, key_record) = (tenant.clone(), key.key.clone());
-        self.write(caller, move |tx| {
+        self.write(caller, "create_tenant", move |tx| {
             Box::pin(async move {
                 if !store::tenants::insert(tx, &record).await? {
                     return Err(Error::exists(Noun::Tenant, &record.name));
@@ -44,23 +44,28 @@ impl App {
         if self.require_first_tenant(caller).await.is_err() {
             return Ok(vec![self.show_own_tenant(caller).await?]);
         }
-        self.read(|tx| Box::pin(async move { Ok(store::tenants::list(tx).await?) })).await
+        self.read("list_tenants", |tx| Box::pin(async move { Ok(store::tenants::list(tx).await?) })).await
     }
 
     pub async fn tenant_by_name(&self, name: &str) -> Result<Tenant, Error> {
         let owned = name.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::tenants::by_name(tx, &owned).await?) })).await?;
+        let found = self
+            .read("tenant_by_name", |tx| Box::pin(async move { Ok(store::tenants::by_name(tx, &owned).await?) }))
+            .await?;
         found.ok_or_else(|| Error::not_found(Noun::Tenant, name))
     }
 
     async fn tenant_by_id(&self, id: Id) -> Result<Tenant, Error> {
-        let found = self.read(|tx| Box::pin(async move { Ok(store::tenants::by_id(tx, &id).await?) })).await?;
+        let found =
+            self.read("tenant_by_id", |tx| Box::pin(async move { Ok(store::tenants::by_id(tx, &id).await?) })).await?;
         found.ok_or_else(|| Error::not_found(Noun::Tenant, id))
     }
 
     async fn require_first_tenant(&self, caller: &Caller) -> Result<(), Error> {
         caller.require(Right::Administer)?;
-        let first = self.read(|tx| Box::pin(async move { Ok(store::tenants::list(tx).await?) })).await?;
+        let first = self
+            .read("require_first_tenant", |tx| Box::pin(async move { Ok(store::tenants::list(tx).await?) }))
+            .await?;
         match first.first() {
             Some(first) if first.id == caller.tenant => Ok(()),
             _ => Err(Error::Forbidden { right: Right::Administer }),

@@ -6,6 +6,7 @@ use otaru_model::{Complete, Md5, Right, Sha256, Upload};
 use super::{App, Caller, Error, Noun};
 use crate::blobs::{Appending, BlobError, Finished, StageId, Staged};
 use crate::store;
+use crate::telemetry;
 
 #[derive(Clone, Debug)]
 pub struct NewUpload {
@@ -55,14 +56,19 @@ impl App {
             complete: None,
         };
         let record = upload.clone();
-        self.write(caller, move |tx| Box::pin(async move { Ok(store::uploads::insert(tx, &record).await?) })).await?;
+        self.write(caller, "create_upload", move |tx| {
+            Box::pin(async move { Ok(store::uploads::insert(tx, &record).await?) })
+        })
+        .await?;
         Ok(upload)
     }
 
     /// An upload by its locator, for whoever knows it: doors with signed forms have no other caller.
     pub async fn upload_by_locator(&self, locator: &str) -> Result<Upload, Error> {
         let owned = locator.to_owned();
-        let found = self.read(|tx| Box::pin(async move { Ok(store::uploads::by_locator(tx, &owned).await?) })).await?;
+        let found = self
+            .read("upload_by_locator", |tx| Box::pin(async move { Ok(store::uploads::by_locator(tx, &owned).await?) }))
+            .await?;
         found.filter(|upload| upload.expires_ms > self.now_ms()).ok_or_else(|| Error::not_found(Noun::Upload, locator))
     }
 
@@ -123,7 +129,10 @@ impl App {
     pub async fn delete_upload(&self, caller: &Caller, locator: &str) -> Result<(), Error> {
         let upload = self.show_upload(caller, locator).await?;
         let id = upload.id;
-        self.write(caller, move |tx| Box::pin(async move { Ok(store::uploads::delete(tx, &id).await?) })).await?;
+        self.write(caller, "delete_upload", move |tx| {
+            Box::pin(async move { Ok(store::uploads::delete(tx, &id).await?) })
+        })
+        .await?;
         self.inner.blobs.discard(&stage_of(&upload)?).await?;
         Ok(())
     }
@@ -132,9 +141,9 @@ impl App {
         let bytes = complete(&finished);
         let id = upload.id;
         let recorded = self
-            .inner
-            .store
-            .write(move |tx| Box::pin(async move { Ok::<_, Error>(store::uploads::complete(tx, &id, &bytes).await?) }))
+            .write_own("complete_upload", move |tx| {
+                Box::pin(async move { Ok::<_, Error>(store::uploads::complete(tx, &id, &bytes).await?) })
+            })
             .await?;
         if recorded { Ok(bytes) } else { Err(Error::not_found(Noun::Upload, &upload.locator)) }
     }
@@ -158,14 +167,14 @@ impl Receiving {
         let Receiving { app, mut upload, writer } = self;
         match writer {
             Writer::Whole(staged) => {
-                let finished = staged.finish().await?;
+                let finished = telemetry::blob("finish", staged.finish()).await?;
                 if upload.declared_bytes.is_some_and(|declared| declared != finished.size_bytes) {
                     return Err(Error::WrongBytes(format!("{} bytes came, others were declared", finished.size_bytes)));
                 }
                 upload.complete = Some(app.record(&upload, finished).await?);
             }
             Writer::Piece(appending) => {
-                let length = appending.keep().await?;
+                let length = telemetry::blob("keep", appending.keep()).await?;
                 if upload.declared_bytes == Some(length) {
                     upload.complete = Some(app.complete_upload(&upload).await?);
                 }

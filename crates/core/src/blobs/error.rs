@@ -32,6 +32,22 @@ pub enum BlobError {
     Unavailable(#[source] io::Error),
 }
 
+impl BlobError {
+    /// One word for the kind of error, as metrics have it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            BlobError::NotFound => "not_found",
+            BlobError::TooLarge => "too_large",
+            BlobError::Full => "full",
+            BlobError::Corrupt => "corrupt",
+            BlobError::OutOfStep { .. } => "out_of_step",
+            BlobError::Busy => "busy",
+            BlobError::Malformed(_) => "malformed",
+            BlobError::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 impl From<io::Error> for BlobError {
     fn from(error: io::Error) -> BlobError {
         match error.kind() {

@@ -1,12 +1,13 @@
 //! Two databases behind one set of calls. A verb gets a [`Tx`] and does not know which it is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 
 use super::postgres::{PostgresStore, Session};
 use super::sqlite::SqliteStore;
 use super::{MigrationStatus, Statement, StoreError};
+use crate::telemetry;
 
 /// Where the records are. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -18,6 +19,15 @@ pub struct Store {
 enum Driver {
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
+}
+
+/// What the connections of a pool do at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    /// Verbs that wait for one.
+    pub waiting: usize,
 }
 
 /// A transaction, or for reads at least one connection.
@@ -62,6 +72,14 @@ impl Store {
             ));
         };
         Ok(Store { driver })
+    }
+
+    /// The pool's connections, where the database has a pool.
+    pub fn connections(&self) -> Option<Connections> {
+        match &self.driver {
+            Driver::Sqlite(_) => None,
+            Driver::Postgres(postgres) => Some(postgres.connections()),
+        }
     }
 
     /// Whether several copies of the server can share this store.
@@ -128,7 +146,7 @@ impl Store {
 
     /// Asks the database for a sign of life.
     pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
-        static PING: Statement = Statement::new("SELECT 1");
+        static PING: Statement = Statement::named("PING", "SELECT 1");
         let ping = self.read(|tx| Box::pin(async move { tx.execute(&PING, &[]).await.map(drop) }));
         match tokio::time::timeout(within, ping).await {
             Ok(answer) => answer,
@@ -145,10 +163,13 @@ impl Tx<'_> {
         parameters: &[Value<'_>],
         mut make: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
     ) -> Result<Vec<T>, StoreError> {
-        match self {
+        let started = Instant::now();
+        let outcome = match self {
             Tx::Sqlite(connection) => super::sqlite::rows(connection, statement, parameters, &mut make),
             Tx::Postgres(client) => super::postgres::rows(client, statement, parameters, &mut make).await,
-        }
+        };
+        telemetry::statement(statement.name(), started.elapsed());
+        outcome
     }
 
     /// The first row of the answer, if there is one.
@@ -163,10 +184,13 @@ impl Tx<'_> {
 
     /// How many rows the statement changed, or returned.
     pub async fn execute(&mut self, statement: &Statement, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
-        match self {
+        let started = Instant::now();
+        let outcome = match self {
             Tx::Sqlite(connection) => super::sqlite::execute(connection, statement, parameters),
             Tx::Postgres(client) => super::postgres::execute(client, statement, parameters).await,
-        }
+        };
+        telemetry::statement(statement.name(), started.elapsed());
+        outcome
     }
 
     async fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ pub mod access;
 pub mod counts;
 mod driver;
 mod error;
+pub mod health;
 mod migrate;
 pub mod milestones;
 pub mod modules;
@@ -24,7 +25,7 @@ pub mod statement;
 pub mod tenants;
 pub mod uploads;
 
-pub use driver::{Row, Store, Tx, Value};
+pub use driver::{Connections, Row, Store, Tx, Value};
 pub use error::StoreError;
 pub use migrate::MigrationStatus;
 pub use statement::Statement;

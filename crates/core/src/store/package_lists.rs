@@ -147,6 +147,12 @@ impl Forms {
     }
 }
 
+const PAGE: &str = "package_lists::PAGE";
+const PAGE_BEHIND: &str = "package_lists::PAGE_BEHIND";
+const TOTAL: &str = "package_lists::TOTAL";
+const STEP: &str = "package_lists::STEP";
+const ABOVE: &str = "package_lists::ABOVE";
+
 const COLUMNS: [&str; 7] = ["space_id", "product_id", "module_kind", "version", "device_type", "model", "manufacturer"];
 /// The bit for "built-in kinds only", behind those of the columns.
 const BUILT_IN: usize = COLUMNS.len();
@@ -187,9 +193,9 @@ fn forms_of(form: usize) -> &'static Forms {
         let head = format!("{SELECT}, ({}) {FROM} WHERE", total(last));
         Forms {
             keys,
-            page: Statement::composed(format!("{head} {newest}")),
-            page_behind: Statement::composed(format!("{head} p.id IN ({ids}) ORDER BY p.id DESC")),
-            total: Statement::composed(total(0)),
+            page: Statement::composed(PAGE, format!("{head} {newest}")),
+            page_behind: Statement::composed(PAGE_BEHIND, format!("{head} p.id IN ({ids}) ORDER BY p.id DESC")),
+            total: Statement::composed(TOTAL, total(0)),
         }
     })
 }
@@ -218,12 +224,14 @@ fn along(tag: u8, kinds: Kinds) -> &'static Along {
     ALONG[owner * KINDS.len() + kind].get_or_init(|| {
         let filter = format!("{} = $1{} AND id > $2", OWNERS[owner].1, KINDS[kind].1);
         Along {
-            step: Statement::composed(format!(
-                "SELECT id FROM packages WHERE {filter} AND id < $3 ORDER BY id LIMIT 1 OFFSET $4"
-            )),
-            above: Statement::composed(format!(
-                "SELECT (SELECT COUNT(*) FROM packages WHERE {filter}), ({COUNTED} IN ($3, $4))"
-            )),
+            step: Statement::composed(
+                STEP,
+                format!("SELECT id FROM packages WHERE {filter} AND id < $3 ORDER BY id LIMIT 1 OFFSET $4"),
+            ),
+            above: Statement::composed(
+                ABOVE,
+                format!("SELECT (SELECT COUNT(*) FROM packages WHERE {filter}), ({COUNTED} IN ($3, $4))"),
+            ),
         }
     })
 }

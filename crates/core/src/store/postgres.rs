@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, join};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use super::postgres_address::Address;
-use super::{MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
+use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
 
 /// How long a verb waits for a connection while all of them are busy.
 const WAIT: Duration = Duration::from_secs(10);
@@ -50,6 +50,12 @@ impl PostgresStore {
             .build()
             .map_err(|error| StoreError::Unexpected(error.to_string()))?;
         Ok(PostgresStore { pool })
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let status = self.pool.status();
+        let busy = status.size.saturating_sub(status.available);
+        Connections { idle: status.available, busy, waiting: status.waiting }
     }
 
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {

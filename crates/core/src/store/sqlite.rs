@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, ToSql};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
+use crate::telemetry;
 
 /// How many verbs share one commit at most: enough to make the sync cheap, few enough to keep the first one's wait short.
 const VERBS_PER_COMMIT: usize = 200;
@@ -156,6 +157,7 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
         if begun.is_ok() {
             answers.extend(batch.drain(..).map(|job| job(&mut connection)));
         }
+        let verbs = answers.len();
         let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
@@ -165,6 +167,7 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
         for answer in answers {
             answer(committed.as_ref().map(|_| ()));
         }
+        telemetry::group(verbs, jobs.len());
         if let Err(error) = committed {
             tracing::error!(%error, "a commit failed");
         }

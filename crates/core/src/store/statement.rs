@@ -6,18 +6,28 @@ use std::sync::OnceLock;
 /// and since it has one writer, a lock at a statement's end is left out.
 #[derive(Debug)]
 pub struct Statement {
+    name: &'static str,
     text: std::borrow::Cow<'static, str>,
     sqlite: OnceLock<String>,
 }
 
 impl Statement {
     pub const fn new(text: &'static str) -> Statement {
-        Statement { text: std::borrow::Cow::Borrowed(text), sqlite: OnceLock::new() }
+        Statement::named("UNNAMED", text)
+    }
+
+    /// A statement under the name that the log tells it by.
+    pub const fn named(name: &'static str, text: &'static str) -> Statement {
+        Statement { name, text: std::borrow::Cow::Borrowed(text), sqlite: OnceLock::new() }
     }
 
     /// A statement put together from parts, once, and kept for good by its owner.
-    pub fn composed(text: String) -> Statement {
-        Statement { text: std::borrow::Cow::Owned(text), sqlite: OnceLock::new() }
+    pub fn composed(name: &'static str, text: String) -> Statement {
+        Statement { name, text: std::borrow::Cow::Owned(text), sqlite: OnceLock::new() }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     pub fn text(&self) -> &str {
@@ -36,7 +46,10 @@ impl Statement {
 /// Declares the statements of a noun and lists them in `ALL`, so that a test can prepare every one on both databases.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
-        $($(#[$doc])* static $name: $crate::store::Statement = $crate::store::Statement::new($text);)+
+        $($(#[$doc])* static $name: $crate::store::Statement = $crate::store::Statement::named(
+            // The file it stands in is its noun.
+            concat!(module_path!(), "::", stringify!($name)), $text,
+        );)+
         /// Every statement of this file.
         pub(super) static ALL: &[&$crate::store::Statement] = &[$(&$name),+];
     };

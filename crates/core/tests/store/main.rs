@@ -11,6 +11,7 @@ mod access;
 mod coverage;
 mod deletions;
 mod files;
+mod health;
 mod milestones;
 mod nouns;
 mod pages;
@@ -65,6 +66,11 @@ mod on {
             values_come_back_as_they_were_put,
             a_column_of_another_type_is_an_error,
             a_statement_tells_how_many_rows_it_changed,
+        }
+        health {
+            the_databases_clock_is_told,
+            a_sound_database_has_no_damage,
+            a_pool_tells_what_its_connections_do,
         }
         access {
             a_key_is_unique_and_keeps_what_is_said_of_it,

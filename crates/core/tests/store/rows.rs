@@ -99,7 +99,7 @@ pub async fn a_statement_tells_how_many_rows_it_changed(place: &Place) {
 
     // Put together at run time; and SQLite has nobody to lock out.
     let found = commit!(store, tx => {
-        let locking = Statement::composed(format!("SELECT name FROM tenants WHERE id = $1 {}", "FOR UPDATE"));
+        let locking = Statement::composed("TEST", format!("SELECT name FROM tenants WHERE id = $1 {}", "FOR UPDATE"));
         tx.rows(&locking, &[(&id(1)).into()], |row| row.string(0)).await?
     });
     assert_eq!(found, ["a"]);

@@ -46,6 +46,7 @@ pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response
         }
         let operation = operations::find(signed.action).ok_or_else(Failure::unknown_action)?;
         envelope.operation = Some(operation);
+        otaru_core::request::operation(operation.name);
         door.perform(operation, &signed, &parts, &body, &parameters, &request_id).await
     };
     let outcome = outcome.await;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use otaru_core::clock::random;
+use otaru_core::request;
 
 use super::Settings;
 use super::answer::Record;
@@ -119,12 +119,7 @@ impl Envelope<'_> {
     }
 }
 
-/// A random UUID (RFC 4122, version 4) in upper case.
+/// The request's id, as the log has it, in upper case.
 pub fn new_request_id() -> String {
-    let mut bytes: [u8; 16] = random();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let part =
-        |from: usize, to: usize| -> String { bytes[from..to].iter().map(|byte| format!("{byte:02X}")).collect() };
-    [part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 16)].join("-")
+    request::id_text(request::id()).to_uppercase()
 }

@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use multer::{Field, Multipart};
 use otaru_core::app::{App, Receiving};
-use otaru_core::clock::random;
+use otaru_core::request;
 use otaru_model::Upload;
 
 use super::answer::Record;
@@ -30,7 +30,8 @@ const MAX_FIELD_BYTES: usize = 64 << 10;
 const MAX_AROUND_FILE_BYTES: u64 = 1 << 20;
 
 pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
-    let request_id: String = random::<12>().iter().map(|byte| format!("{byte:02X}")).collect();
+    // As many digits as the vendor's object store has, from the front of the id that the log has.
+    let request_id: String = request::id().iter().take(12).map(|byte| format!("{byte:02X}")).collect();
     let (parts, body) = request.into_parts();
     let host_id = host_of(&parts, &door.settings.public_url);
     let received = match parts.method {

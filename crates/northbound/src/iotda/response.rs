@@ -5,7 +5,7 @@ use axum::extract::{OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use otaru_core::clock;
+use otaru_core::request;
 use serde::Serialize;
 use serde_json::json;
 
@@ -63,13 +63,9 @@ fn spell(refusal: &Refusal, is_iam: bool, request_id: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// A random id in the form of RFC 4122 version 4, lower case.
+/// The request's id, as the log has it; lower case.
 fn new_request_id() -> String {
-    let mut bytes: [u8; 16] = clock::random();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits = format!("{:032x}", u128::from_be_bytes(bytes));
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    request::id_text(request::id())
 }
 
 #[cfg(test)]

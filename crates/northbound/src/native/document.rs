@@ -56,6 +56,7 @@ pub const RIGHTS: &[(&str, Option<Right>)] = &[
     ("list_packages", Some(Right::Read)),
     ("create_package", Some(Right::Publish)),
     ("push_package", Some(Right::Publish)),
+    ("import_packages", Some(Right::Publish)),
     ("show_package", Some(Right::Read)),
     ("update_package", Some(Right::Publish)),
     ("delete_package", Some(Right::Publish)),

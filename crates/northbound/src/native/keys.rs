@@ -3,7 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
-use otaru_core::app::NewKey as MadeKey;
+use otaru_core::app::{NewKey as MadeKey, Secret};
 use otaru_model::{AccessKey, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -87,16 +87,28 @@ pub struct NewKey {
     /// When the key ends; never unless given.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires: Option<i64>,
+    /// An id of your own choice, with its secret, so that programs keep the pair they know. Unique on the server.
+    pub id: Option<String>,
+    /// The secret of the id of your own choice.
+    pub secret: Option<String>,
 }
 
 impl Decode for NewKey {
     const SCOPE: &'static str = "NewKey";
-    const MEMBERS: &'static [&'static str] = &["role", "label", "expires"];
+    const MEMBERS: &'static [&'static str] = &["role", "label", "expires", "id", "secret"];
 
     fn decode(given: &mut Members) -> Result<NewKey, Problem> {
         let role: String = given.required_text("role")?;
         let role = role.parse().map_err(|problem: String| given.refuse("role", &problem))?;
-        Ok(NewKey { role, label: given.text("label")?, expires: given.time("expires")? })
+        let (label, expires) = (given.text("label")?, given.time("expires")?);
+        let (id, secret) = (given.text("id")?, given.text("secret")?);
+        match (&id, &secret) {
+            (Some(_), None) => {
+                Err(given.refuse("secret", "is missing: an id of your own choice comes with its secret"))
+            }
+            (None, Some(_)) => Err(given.refuse("id", "is missing: a secret of your own choice comes with its id")),
+            _ => Ok(NewKey { role, label, expires, id, secret }),
+        }
     }
 }
 
@@ -176,16 +188,25 @@ pub async fn list_keys(
     Ok(Answer(List::of_all(keys, &page, place, |key| Key::new(key, now_ms))))
 }
 
-/// Make a key
+/// Make a key, or take in a pair that programs have already
 #[utoipa::path(post, path = "/keys", tag = "keys", request_body = NewKey,
-    responses((status = 201, description = "The key with its secret, which is told this once", body = KeyWithSecret)))]
+    responses(
+        (status = 201, description = "The key with its secret, which is told this once", body = KeyWithSecret),
+        (status = 409, description = "There is a key of that id"),
+    ))]
 pub async fn create_key(
     State(native): State<Native>,
     Administrator(caller): Administrator,
     Json(new): Json<NewKey>,
 ) -> Result<(StatusCode, Answer<KeyWithSecret>), Problem> {
     let label = new.label.unwrap_or_default();
-    let made = native.app().create_key(&caller, new.role, &label, new.expires).await?;
+    let made = match new.id.zip(new.secret) {
+        Some((id, secret)) => {
+            let pair = (id, Secret::new(secret));
+            native.app().import_key(&caller, new.role, &label, new.expires, pair).await?
+        }
+        None => native.app().create_key(&caller, new.role, &label, new.expires).await?,
+    };
     Ok((StatusCode::CREATED, Answer(made.into())))
 }
 

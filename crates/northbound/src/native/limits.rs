@@ -22,6 +22,13 @@ const FILE_NAME: Set = Set {
     inside: "aZ9 _-.电池€😀\"<&>'%",
     outside: "/\\\0\n\u{7f}",
 };
+/// A secret that stands in a header.
+const GRAPHIC: Set = Set {
+    words: "printable ASCII characters without spaces",
+    contains: |letter| letter.is_ascii_graphic(),
+    inside: "aZ9_-./+=!~:",
+    outside: " \0\n\u{7f}电é",
+};
 /// A bucket's name.
 const BUCKET: Set = Set {
     words: "lower-case letters, digits, `-` and `.`",
@@ -54,6 +61,8 @@ pub static LIMITS: &[Limit] = &[
     text("NewTenant.name", 1, 64, Set::VERSION),
     word("NewKey.role", ROLES),
     text("NewKey.label", 0, 128, Set::ANY),
+    text("NewKey.id", 4, 64, Set::VERSION),
+    text("NewKey.secret", 16, 128, GRAPHIC),
     integer("Rotation.grace_s", 0, 30 * 86_400),
     word("NewTemporaryKey.role", ROLES),
     integer("NewTemporaryKey.lifetime_s", 60, 43_200),
@@ -148,6 +157,7 @@ pub fn class_of(set: &Set) -> &'static str {
         words if words == Set::HEX.words => "[0-9A-Fa-f]",
         words if words == LINE.words => r"[^\x00-\x1f\x7f-\x9f]",
         words if words == FILE_NAME.words => r"[^\x00-\x1f\x7f-\x9f/\\]",
+        words if words == GRAPHIC.words => "[!-~]",
         words if words == BUCKET.words => "[a-z0-9.-]",
         _ => r"[^\x00]",
     }

@@ -8,8 +8,10 @@ mod auth;
 mod decode;
 mod document;
 mod error;
+mod import;
 mod keys;
 pub mod limits;
+mod members;
 mod modules;
 mod packages;
 mod page;
@@ -133,9 +135,10 @@ fn routes() -> OpenApiRouter<Native> {
             tus::override_method,
             uploads::delete_upload
         ))
-        // GET, POST /packages; POST /packages/push; GET, PATCH, DELETE /packages/{id}; POST /packages/{id}/verify, …/link
+        // GET, POST /packages; POST /packages/push, /packages/import; GET, PATCH, DELETE /packages/{id}; POST /packages/{id}/verify, …/link
         .routes(routes!(packages::list_packages, packages::create_package))
         .routes(routes!(push::push_package))
+        .routes(routes!(import::import_packages))
         .routes(routes!(packages::show_package, packages::update_package, packages::delete_package))
         .routes(routes!(packages::verify_package))
         .routes(routes!(packages::link_package))
@@ -154,7 +157,7 @@ async fn method_not_allowed(request: Request) -> Problem {
 
 /// Gives every request an id, writes problems down with it, and logs those that are ours.
 async fn number(request: Request, next: Next) -> Response {
-    let request_id = request_id(otaru_core::clock::random());
+    let request_id = otaru_core::request::id_text(otaru_core::request::id());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let speaks_tus = request.headers().contains_key(tus::TUS_RESUMABLE);
     let mut response = next.run(request).await;
@@ -183,13 +186,4 @@ async fn number(request: Request, next: Next) -> Response {
     // What is told here belongs to who signed in, and changes.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn request_id(mut bytes: [u8; 16]) -> String {
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let part =
-        |range: std::ops::Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{}-{}-{}-{}-{}", part(0..4), part(4..6), part(6..8), part(8..10), part(10..16))
 }

@@ -12,6 +12,7 @@ use super::Native;
 use super::auth::{Publisher, Reader};
 use super::decode::{Decode, Json, Members, Query, Segments};
 use super::error::{Kind, Problem};
+use super::members::TextChange;
 use super::page::{List, PageOnly, PageQuery, bad_cursor, cursor, time};
 
 /// A module.
@@ -101,9 +102,9 @@ impl Decode for NewModule {
 #[derive(ToSchema)]
 pub struct ModuleChange {
     #[schema(value_type = Option<String>)]
-    pub alias: Option<Option<String>>,
+    pub alias: TextChange,
     #[schema(value_type = Option<String>)]
-    pub description: Option<Option<String>>,
+    pub description: TextChange,
 }
 
 impl Decode for ModuleChange {
@@ -221,8 +222,8 @@ pub async fn update_module(
         return Err(Problem::new(Kind::InUse, format!("the module {name} is built in: it stays as it is")));
     }
     let rewrite = move |alias: &mut Option<String>, description: &mut Option<String>| {
-        *alias = change.alias.unwrap_or(alias.take());
-        *description = change.description.unwrap_or(description.take());
+        change.alias.apply(alias);
+        change.description.apply(description);
     };
     Ok(Answer(native.app().rewrite_module(&caller, &product, &name, rewrite).await?.into()))
 }

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::{Publisher, Reader};
 use super::decode::{Decode, Json, Members, Query, Segments};
 use super::error::Problem;
+use super::members::TextChange;
 use super::page::{List, PageQuery, time};
 use super::{DOOR, Native};
 
@@ -107,15 +108,15 @@ pub struct ProductChange {
     #[schema(value_type = Option<String>, nullable = false)]
     pub name: Option<String>,
     #[schema(value_type = Option<String>)]
-    pub device_type: Option<Option<String>>,
+    pub device_type: TextChange,
     #[schema(value_type = Option<String>)]
-    pub model: Option<Option<String>>,
+    pub model: TextChange,
     #[schema(value_type = Option<String>)]
-    pub manufacturer: Option<Option<String>>,
+    pub manufacturer: TextChange,
     #[schema(value_type = Option<String>)]
-    pub protocol: Option<Option<String>>,
+    pub protocol: TextChange,
     #[schema(value_type = Option<String>)]
-    pub description: Option<Option<String>>,
+    pub description: TextChange,
 }
 
 impl Decode for ProductChange {
@@ -136,16 +137,14 @@ impl Decode for ProductChange {
 }
 
 impl ProductChange {
-    fn apply(self, draft: ProductDraft) -> ProductDraft {
-        ProductDraft {
-            name: self.name.unwrap_or(draft.name),
-            device_type: self.device_type.unwrap_or(draft.device_type),
-            model: self.model.unwrap_or(draft.model),
-            manufacturer: self.manufacturer.unwrap_or(draft.manufacturer),
-            protocol: self.protocol.unwrap_or(draft.protocol),
-            description: self.description.unwrap_or(draft.description),
-            extra: draft.extra,
-        }
+    fn apply(self, mut draft: ProductDraft) -> ProductDraft {
+        draft.name = self.name.unwrap_or(draft.name);
+        self.device_type.apply(&mut draft.device_type);
+        self.model.apply(&mut draft.model);
+        self.manufacturer.apply(&mut draft.manufacturer);
+        self.protocol.apply(&mut draft.protocol);
+        self.description.apply(&mut draft.description);
+        draft
     }
 }
 

@@ -5,11 +5,11 @@ use http::request::Parts;
 use otaru_core::app::{App, Credential};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-use crate::wire::aws_v2::{self, AwsV2Signature, ResignError};
+use crate::wire::aws_v2::{self, ResignError};
 use crate::wire::aws_v4::{AwsV4Signature, ChunkSigner};
-use crate::wire::obs::ObsSignature;
+use crate::wire::key_signature::KeySignature;
 use crate::wire::time::is_within;
-use crate::wire::{RequestHead, SignatureError};
+use crate::wire::{RequestHead, SignatureError, obs};
 
 use super::error::{refusal, signature, signing_in};
 use super::{Settings, error, limits};
@@ -60,10 +60,10 @@ impl Check<'_> {
     pub async fn signer(&self, parts: &mut Parts) -> S3Result<Signed> {
         let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         one_signature_only(&head)?;
-        if let Some(found) = ObsSignature::of(&head).map_err(|error| signature(&error))? {
+        if let Some(found) = obs::find(&head).map_err(|error| signature(&error))? {
             return self.obs(parts, found.into_owned()).await;
         }
-        if let Some(found) = AwsV2Signature::of(&head).map_err(|error| signature(&error))? {
+        if let Some(found) = aws_v2::find(&head).map_err(|error| signature(&error))? {
             return self.aws_v2(parts, found.into_owned()).await;
         }
         if let Some(found) = AwsV4Signature::of(&head).map_err(|error| signature(&error))? {
@@ -72,30 +72,31 @@ impl Check<'_> {
         Err(refusal(S3ErrorCode::AccessDenied, "The request is not signed in a way that this server knows."))
     }
 
-    async fn obs(&self, parts: &mut Parts, found: ObsSignature<'static>) -> S3Result<Signed> {
+    async fn obs(&self, parts: &mut Parts, found: KeySignature<'static>) -> S3Result<Signed> {
         let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
-            None => Good::Around(ObsSignature::signed_at_ms(&head).map_err(|error| signature(&error))?),
+            None => Good::Around(obs::signed_at_ms(&head).map_err(|error| signature(&error))?),
         };
         self.in_time(&good)?;
         let credential = self.credential(&head, &found.access_key_id).await?;
-        let verdict = found.verify(&head, self.virtual_bucket, credential.secret.expose());
+        let verdict = obs::verify(&found, &head, self.virtual_bucket, credential.secret.expose());
         verdict.map_err(|error| signature(&error))?;
         let (secret, now_ms) = (credential.secret.expose(), self.app.now_ms());
         aws_v2::resign(parts, self.virtual_bucket, &found.access_key_id, secret, now_ms).map_err(unfit)?;
         Ok(Signed { credential, chunks: None })
     }
 
-    async fn aws_v2(&self, parts: &mut Parts, found: AwsV2Signature<'static>) -> S3Result<Signed> {
+    async fn aws_v2(&self, parts: &mut Parts, found: KeySignature<'static>) -> S3Result<Signed> {
         let head = &RequestHead::new(&parts.method, &parts.uri, &parts.headers);
         let good = match found.expires_at_ms().map_err(|error| signature(&error))? {
             Some(at_ms) => Good::Until(at_ms),
-            None => Good::Around(AwsV2Signature::signed_at_ms(head).map_err(|error| signature(&error))?),
+            None => Good::Around(aws_v2::signed_at_ms(head).map_err(|error| signature(&error))?),
         };
         self.in_time(&good)?;
         let credential = self.credential(head, &found.access_key_id).await?;
-        let verify = |head: &RequestHead<'_>| found.verify(head, self.virtual_bucket, credential.secret.expose());
+        let secret = credential.secret.expose();
+        let verify = |head: &RequestHead<'_>| aws_v2::verify(&found, head, self.virtual_bucket, secret);
         if let Err(error) = verify(head) {
             // Python's client sends `/bucket` and signs `/bucket/`, which is what it would be by host name.
             let is_bucket = self.virtual_bucket.is_none() && head.path.len() > 1 && !head.path[1..].contains('/');

@@ -12,7 +12,6 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use otaru_core::app::App;
-use otaru_core::clock;
 use s3s::service::S3ServiceBuilder;
 use s3s::{Body, S3Result};
 use tower::Service;
@@ -39,6 +38,7 @@ impl Door {
         let (parts, body) = request.into_parts();
         let host = host_of(&parts.uri, &parts.headers).unwrap_or_default();
         let bucket = virtual_bucket(&host, &self.settings.base_domains);
+        otaru_core::request::operation(operation(&parts, bucket.as_deref()));
         let asked = answers::Asked::of(&parts, bucket.as_deref(), &request_id);
         if is_probe(&parts) {
             return asked.probe();
@@ -93,9 +93,42 @@ fn is_probe(parts: &Parts) -> bool {
         && form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "apiversion")
 }
 
+/// As many digits as the vendors' stores have, from the front of the id that the log has.
 fn request_id() -> String {
-    let bytes: [u8; 8] = clock::random();
-    format!("{:016X}", u64::from_be_bytes(bytes))
+    otaru_core::request::id().iter().take(8).map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// The operation by its name, from what its method, its path and its query say; nothing is checked here.
+fn operation(parts: &Parts, virtual_bucket: Option<&str>) -> &'static str {
+    let path = parts.uri.path().trim_start_matches('/');
+    let (has_bucket, has_key) = match virtual_bucket {
+        Some(_) => (true, !path.is_empty()),
+        None => (!path.is_empty(), path.split_once('/').is_some_and(|(_, key)| !key.is_empty())),
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    let copies = || ["x-amz-copy-source", "x-obs-copy-source"].iter().any(|name| parts.headers.contains_key(*name));
+    match (parts.method.as_str(), has_bucket, has_key) {
+        ("GET", false, _) => "ListBuckets",
+        ("GET", true, false) if asks("uploads") => "ListMultipartUploads",
+        ("GET", true, false) if asks("location") => "GetBucketLocation",
+        ("GET", true, false) => "ListObjects",
+        ("PUT", true, false) => "CreateBucket",
+        ("HEAD", true, false) => "HeadBucket",
+        ("DELETE", true, false) => "DeleteBucket",
+        ("POST", true, false) if asks("delete") => "DeleteObjects",
+        ("GET", true, true) if asks("uploadId") => "ListParts",
+        ("GET", true, true) => "GetObject",
+        ("HEAD", true, true) => "HeadObject",
+        ("PUT", true, true) if asks("uploadId") => "UploadPart",
+        ("PUT", true, true) if copies() => "CopyObject",
+        ("PUT", true, true) => "PutObject",
+        ("DELETE", true, true) if asks("uploadId") => "AbortMultipartUpload",
+        ("DELETE", true, true) => "DeleteObject",
+        ("POST", true, true) if asks("uploads") => "CreateMultipartUpload",
+        ("POST", true, true) if asks("uploadId") => "CompleteMultipartUpload",
+        _ => "(unknown)",
+    }
 }
 
 impl<B> Service<Request<B>> for Door

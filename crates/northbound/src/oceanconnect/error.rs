@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use otaru_core::app::{AuthError, Error};
-use otaru_core::clock;
+use otaru_core::request;
 use serde::Serialize;
 
 use crate::wire::body::BodyError;
@@ -175,11 +175,7 @@ impl From<BodyError> for Failure {
     }
 }
 
-/// A random UUID (RFC 9562, version 4) in lower case.
+/// The request's id, as the log has it.
 fn request_id() -> String {
-    let mut bytes: [u8; 16] = clock::random();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    request::id_text(request::id())
 }

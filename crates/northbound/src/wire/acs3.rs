@@ -1,9 +1,8 @@
 //! `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3` (Alibaba contract §1.2, §2.2, §16).
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
-use super::canonical::{RequestHead, SignedHeaders, field, push_canonical_query};
+use super::canonical::{RequestHead, SignedHeaders, algorithm_and_parts, authorization, part, push_canonical_query};
 use super::digest::{hex_of_32, hmac_sha256, hmac_sm3, same, sha256, sm3};
 use super::error::SignatureError;
 use super::time::TimeFormat;
@@ -68,12 +67,7 @@ impl<'a> Authorization<'a> {
     ///
     /// [`SignatureError::Missing`] without the header, else as [`Self::parse`].
     pub fn of(headers: &'a HeaderMap) -> Result<Self, SignatureError> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(SignatureError::Missing)?;
-        if values.next().is_some() {
-            return Err(SignatureError::Malformed("Authorization was sent twice"));
-        }
-        Self::parse(value.to_str().map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?)
+        Self::parse(authorization(headers)?)
     }
 
     /// Parses the value of an `Authorization` header, its parts in any order: the Java signer puts Signature second.
@@ -83,18 +77,17 @@ impl<'a> Authorization<'a> {
     /// [`SignatureError::UnsupportedAlgorithm`] for any other scheme, [`SignatureError::Malformed`] for parts that are
     /// missing, repeated or empty.
     pub fn parse(value: &'a str) -> Result<Self, SignatureError> {
-        let (name, parts) = value.trim_ascii().split_once(' ').unwrap_or((value, ""));
+        let (name, parts) = algorithm_and_parts(value);
         let algorithm = match name {
             "ACS3-HMAC-SHA256" => Algorithm::HmacSha256,
             "ACS3-HMAC-SM3" => Algorithm::HmacSm3,
             other => return Err(SignatureError::UnsupportedAlgorithm(other.to_owned())),
         };
-        let signed_headers = field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
         Ok(Self {
             algorithm,
-            access_key_id: field(parts, "Credential").ok_or(SignatureError::Malformed("Credential"))?,
-            signed_headers: SignedHeaders::parse(signed_headers)?,
-            signature: field(parts, "Signature").ok_or(SignatureError::Malformed("Signature"))?,
+            access_key_id: part(parts, "Credential")?,
+            signed_headers: SignedHeaders::parse(part(parts, "SignedHeaders")?)?,
+            signature: part(parts, "Signature")?,
         })
     }
 

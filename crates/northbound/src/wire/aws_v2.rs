@@ -1,19 +1,17 @@
 //! AWS signature version 2, in the exact form in which the S3 service behind the object door verifies it.
 //!
-//! [`AwsV2Signature`] checks it: in the header (`Authorization: AWS AK:signature`) and in the URL (`AWSAccessKeyId`,
+//! [`find`] and [`verify`] check it: in the header (`Authorization: AWS AK:signature`) and in the URL (`AWSAccessKeyId`,
 //! `Expires`, `Signature`).
 //!
 //! The S3 service knows no OBS signature. The door verifies that one itself (see `obs`) and hands the request on as the S3
 //! request that it means, signed again with the same key: [`resign`].
 
-use std::borrow::Cow;
-
 use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri, request};
 
 use super::canonical::RequestHead;
-use super::digest::{base64, hmac_sha1, same};
 use super::error::SignatureError;
+use super::key_signature::{self, KeySignature, Spelling};
 use super::percent::{decode_form, split_pairs};
 use super::time::TimeFormat;
 
@@ -126,133 +124,57 @@ pub fn sign_again(
     Ok(())
 }
 
-/// The signature of a request, from its header or its URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwsV2Signature<'a> {
-    /// The access key id, by which the door finds the secret.
-    pub access_key_id: Cow<'a, str>,
-    /// The signature in Base64.
-    pub signature: Cow<'a, str>,
-    /// `Expires` in epoch seconds, as sent; only in a URL.
-    pub expires: Option<Cow<'a, str>>,
+const SPELLING: Spelling = Spelling {
+    prefix: "AWS ",
+    key_parameter: "AWSAccessKeyId",
+    wrong_header: "Authorization has to be AWS AccessKeyId:Signature",
+    twice: "AWSAccessKeyId, Expires or Signature was sent twice",
+    apart: "AWSAccessKeyId, Expires and Signature have to be sent together",
+};
+
+/// Finds the version 2 signature of a request, if it has one.
+///
+/// # Errors
+///
+/// As [`KeySignature::find`].
+pub fn find<'a>(request: &RequestHead<'a>) -> Result<Option<KeySignature<'a>>, SignatureError> {
+    KeySignature::find(request, &SPELLING)
 }
 
-impl<'a> AwsV2Signature<'a> {
-    /// Finds the signature of a request: that of the URL, if it has one, else that of the header. `None` when the request is
-    /// unsigned or signed in another way.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::Malformed`] for a signature that is one of these and is incomplete.
-    pub fn of(request: &RequestHead<'a>) -> Result<Option<Self>, SignatureError> {
-        match Self::of_query(request.query)? {
-            Some(signature) => Ok(Some(signature)),
-            None => Self::of_headers(request.headers),
-        }
-    }
+/// When a request with a signature in the header was signed, by its `x-amz-date` or else `Date`, in epoch milliseconds.
+///
+/// Some clients write the zone as `+0000`, and some write `x-amz-date` in the form of version 4.
+///
+/// # Errors
+///
+/// [`SignatureError::InvalidTime`] when neither was sent or the one that counts is no such time.
+pub fn signed_at_ms(request: &RequestHead<'_>) -> Result<i64, SignatureError> {
+    let name = if request.headers.contains_key("x-amz-date") { "x-amz-date" } else { "date" };
+    let at_ms = request.single(name).and_then(|date| match date.strip_suffix("+0000") {
+        Some(start) => TimeFormat::Http.parse(&format!("{start}GMT")),
+        None => TimeFormat::Http.parse(date).or_else(|| TimeFormat::Compact.parse(date)),
+    });
+    at_ms.ok_or(SignatureError::InvalidTime("Date"))
+}
 
-    fn of_headers(headers: &'a HeaderMap) -> Result<Option<Self>, SignatureError> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(rest) = values.next().and_then(|value| value.to_str().ok()?.strip_prefix("AWS ")) else {
-            return Ok(None);
-        };
-        match (rest.trim_ascii().split_once(':'), values.next()) {
-            (Some((access_key_id, signature)), None) if !access_key_id.is_empty() && !signature.is_empty() => {
-                Ok(Some(Self { access_key_id: access_key_id.into(), signature: signature.into(), expires: None }))
-            }
-            _ => Err(SignatureError::Malformed("Authorization has to be AWS AccessKeyId:Signature")),
-        }
-    }
-
-    fn of_query(query: &'a str) -> Result<Option<Self>, SignatureError> {
-        let (mut access_key_id, mut signature, mut expires) = (None, None, None);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let slot = match name.as_ref() {
-                "AWSAccessKeyId" => &mut access_key_id,
-                "Signature" => &mut signature,
-                "Expires" => &mut expires,
-                _ => continue,
-            };
-            if slot.replace(value).is_some() {
-                return Err(SignatureError::Malformed("AWSAccessKeyId, Expires or Signature was sent twice"));
-            }
-        }
-        match (access_key_id, signature, expires) {
-            (None, _, _) => Ok(None),
-            (Some(access_key_id), Some(signature), Some(expires)) => {
-                Ok(Some(Self { access_key_id, signature, expires: Some(expires) }))
-            }
-            _ => Err(SignatureError::Malformed("AWSAccessKeyId, Expires and Signature have to be sent together")),
-        }
-    }
-
-    /// The same, borrowing nothing of the request.
-    pub fn into_owned(self) -> AwsV2Signature<'static> {
-        AwsV2Signature {
-            access_key_id: self.access_key_id.into_owned().into(),
-            signature: self.signature.into_owned().into(),
-            expires: self.expires.map(|expires| expires.into_owned().into()),
-        }
-    }
-
-    /// When a signed URL stops being valid, in epoch milliseconds; `None` for a signature in the header.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::InvalidTime`] when `Expires` is not a whole number of seconds.
-    pub fn expires_at_ms(&self) -> Result<Option<i64>, SignatureError> {
-        let Some(expires) = self.expires.as_deref() else { return Ok(None) };
-        let only_digits = !expires.is_empty() && expires.bytes().all(|byte| byte.is_ascii_digit());
-        let at_ms = expires.parse().ok().and_then(|seconds: i64| seconds.checked_mul(1000)).filter(|_| only_digits);
-        at_ms.map(Some).ok_or(SignatureError::InvalidTime("Expires"))
-    }
-
-    /// When a request with a signature in the header was signed, by its `x-amz-date` or else `Date`, in epoch milliseconds.
-    ///
-    /// Some clients write the zone as `+0000`, and some write `x-amz-date` in the form of version 4.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::InvalidTime`] when neither was sent or the one that counts is no such time.
-    pub fn signed_at_ms(request: &RequestHead<'_>) -> Result<i64, SignatureError> {
-        let name = if request.headers.contains_key("x-amz-date") { "x-amz-date" } else { "date" };
-        let at_ms = request.single(name).and_then(|date| match date.strip_suffix("+0000") {
-            Some(start) => TimeFormat::Http.parse(&format!("{start}GMT")),
-            None => TimeFormat::Http.parse(date).or_else(|| TimeFormat::Compact.parse(date)),
-        });
-        at_ms.ok_or(SignatureError::InvalidTime("Date"))
-    }
-
-    /// Whether the signature is the one that `secret` gives for this request. Neither the time of a header signature nor the
-    /// end of a URL is checked here.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::Mismatch`].
-    pub fn verify(
-        &self,
-        request: &RequestHead<'_>,
-        virtual_bucket: Option<&str>,
-        secret: &str,
-    ) -> Result<(), SignatureError> {
-        let string_to_sign = self.string_to_sign(request, virtual_bucket);
-        let ours = base64(&hmac_sha1(secret.as_bytes(), string_to_sign.as_bytes()));
-        match same(ours.as_bytes(), self.signature.as_bytes()) {
-            true => Ok(()),
-            false => Err(SignatureError::Mismatch { string_to_sign }),
-        }
-    }
-
-    /// The text whose keyed digest is the signature.
-    pub fn string_to_sign(&self, request: &RequestHead<'_>, virtual_bucket: Option<&str>) -> String {
-        build_string_to_sign(request, virtual_bucket, self.expires.as_deref())
-    }
+/// Whether the signature is the one that `secret` gives for this request. Neither the time of a header signature nor the end of
+/// a URL is checked here.
+///
+/// # Errors
+///
+/// [`SignatureError::Mismatch`].
+pub fn verify(
+    found: &KeySignature<'_>,
+    request: &RequestHead<'_>,
+    virtual_bucket: Option<&str>,
+    secret: &str,
+) -> Result<(), SignatureError> {
+    found.verify(build_string_to_sign(request, virtual_bucket, found.expires.as_deref()).as_bytes(), secret)
 }
 
 /// The value of `Authorization` for a request: `AWS AK:signature`.
 pub fn sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>, access_key_id: &str, secret: &str) -> String {
-    let string_to_sign = string_to_sign(request, virtual_bucket);
-    let signature = base64(&hmac_sha1(secret.as_bytes(), string_to_sign.as_bytes()));
+    let signature = key_signature::sign(string_to_sign(request, virtual_bucket).as_bytes(), secret);
     format!("AWS {access_key_id}:{signature}")
 }
 
@@ -384,13 +306,13 @@ mod tests {
             };
             let headers: HeaderMap = headers.iter().map(pair).collect();
             let request = RequestHead { method, path, query, authority: None, headers: &headers };
-            let signature = AwsV2Signature::of(&request).unwrap().unwrap();
+            let signature = find(&request).unwrap().unwrap();
             assert_eq!(signature.access_key_id, "AKIAIOSFODNN7EXAMPLE");
             let at_ms = match signature.expires_at_ms().unwrap() {
                 Some(at_ms) => at_ms,
-                None => AwsV2Signature::signed_at_ms(&request).unwrap(),
+                None => signed_at_ms(&request).unwrap(),
             };
-            (signature.verify(&request, Some("johnsmith"), SECRET).is_ok(), at_ms / 1000)
+            (super::verify(&signature, &request, Some("johnsmith"), SECRET).is_ok(), at_ms / 1000)
         };
         let get = [
             ("date", "Tue, 27 Mar 2007 19:36:42 +0000"),

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::canonical::{RequestHead, SignedHeaders, field};
+use super::canonical::{RequestHead, SignedHeaders, part};
 use super::digest::{hex_of_32, hmac_sha256, same, sha256};
 use super::error::SignatureError;
 use super::percent::{decode_form, decode_path, push_encoded, push_encoded_path, split_pairs};
@@ -72,13 +72,10 @@ impl AwsV4Signature {
         if !algorithm.starts_with("AWS4-") {
             return Ok(None);
         }
-        let parts = [field(list, "Credential"), field(list, "SignedHeaders"), field(list, "Signature")];
-        let [Some(credential), Some(signed_headers), Some(signature)] = parts else {
-            return Err(SignatureError::Malformed(
-                "Authorization has to name Credential, SignedHeaders and Signature, each once",
-            ));
-        };
-        Self::from_parts(algorithm, [credential, signed_headers, signature], None).map(Some)
+        let incomplete = "Authorization has to name Credential, SignedHeaders and Signature, each once";
+        let named = |name| part(list, name).map_err(|_| SignatureError::Malformed(incomplete));
+        Self::from_parts(algorithm, [named("Credential")?, named("SignedHeaders")?, named("Signature")?], None)
+            .map(Some)
     }
 
     fn from_parts(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::HeaderName;
+use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method, Uri};
 
 use super::error::SignatureError;
@@ -140,15 +140,38 @@ pub fn push_canonical_query(out: &mut String, raw: &str) {
     }
 }
 
+/// The one `Authorization` header of a request.
+///
+/// # Errors
+///
+/// [`SignatureError::Missing`] without one, [`SignatureError::Malformed`] for two or for one that is not text.
+pub fn authorization(headers: &HeaderMap) -> Result<&str, SignatureError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(SignatureError::Missing)?;
+    if values.next().is_some() {
+        return Err(SignatureError::Malformed("Authorization was sent twice"));
+    }
+    value.to_str().map_err(|_| SignatureError::Malformed("Authorization is not plain text"))
+}
+
+/// The two halves of an `Authorization`: the algorithm, and the list of the signature's parts.
+pub fn algorithm_and_parts(authorization: &str) -> (&str, &str) {
+    authorization.trim_ascii().split_once(' ').unwrap_or((authorization, ""))
+}
+
 /// The part of a comma-separated `Name=value` list that belongs to `name`, which has to be there exactly once.
 ///
 /// Parts with other names are passed over: signers differ in the order of the parts, and a part that is not used changes
 /// nothing.
-pub fn field<'a>(list: &'a str, name: &str) -> Option<&'a str> {
+///
+/// # Errors
+///
+/// [`SignatureError::Malformed`] with the name, for a part that is missing, repeated or empty.
+pub fn part<'a>(list: &'a str, name: &'static str) -> Result<&'a str, SignatureError> {
     let mut values = list.split(',').filter_map(|part| part.trim_ascii().strip_prefix(name)?.strip_prefix('='));
     match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Some(value),
-        _ => None,
+        (Some(value), None) if !value.is_empty() => Ok(value),
+        _ => Err(SignatureError::Malformed(name)),
     }
 }
 
@@ -198,11 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_in_any_order_and_only_once() {
-        assert_eq!(field("A=1, B=2/3,C=a=b", "B"), Some("2/3"));
-        assert_eq!(field("A=1, B=2/3,C=a=b", "C"), Some("a=b"));
-        assert_eq!(field("A=1,A=2", "A"), None);
-        assert_eq!(field("A=,AB=1", "A"), None);
-        assert_eq!(field("", "A"), None);
+    fn parts_are_found_in_any_order_and_only_once() {
+        assert_eq!(part("A=1, B=2/3,C=a=b", "B"), Ok("2/3"));
+        assert_eq!(part("A=1, B=2/3,C=a=b", "C"), Ok("a=b"));
+        for wrong in ["A=1,A=2", "A=,AB=1", ""] {
+            assert_eq!(part(wrong, "A"), Err(SignatureError::Malformed("A")), "{wrong}");
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! | `acs3` | `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3` of Alibaba Cloud |
 //! | `oss_v1` | OSS form uploads (PostObject) and signed URLs, signature version 1 |
 //! | `obs` | OBS header and URL signatures |
+//! | `key_signature` | how OBS and AWS version 2 send a key id and a signature |
 //! | `aws_v4` | AWS signature version 4 of S3, its URLs and the chunks of its bodies |
 //! | `aws_v2` | AWS signature version 2, as the S3 service behind the object door verifies it |
 
@@ -21,6 +22,8 @@ pub mod body;
 pub mod canonical;
 pub mod digest;
 mod error;
+pub mod json;
+pub mod key_signature;
 pub mod limits;
 pub mod obs;
 pub mod oss_v1;

@@ -6,12 +6,9 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
-
 use super::canonical::{RequestHead, push_header_values};
-use super::digest::{base64, hmac_sha1, same};
 use super::error::SignatureError;
+use super::key_signature::{KeySignature, Spelling};
 use super::percent::{decode_form, split_pairs};
 use super::time::TimeFormat;
 
@@ -88,156 +85,82 @@ const SUB_RESOURCES: [&str; 66] = [
     "x-workflow-template-name",
 ];
 
-/// The signature of a request, from its header or its URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObsSignature<'a> {
-    /// The access key id, by which the door finds the secret.
-    pub access_key_id: Cow<'a, str>,
-    /// The signature in Base64.
-    pub signature: Cow<'a, str>,
-    /// `Expires` in epoch seconds, as sent; only in a URL.
-    pub expires: Option<Cow<'a, str>>,
+const SPELLING: Spelling = Spelling {
+    prefix: "OBS ",
+    key_parameter: "AccessKeyId",
+    wrong_header: "Authorization has to be OBS AccessKeyId:Signature",
+    twice: "AccessKeyId, Expires or Signature was sent twice",
+    apart: "AccessKeyId, Expires and Signature have to be sent together",
+};
+
+/// Finds the OBS signature of a request, if it has one.
+///
+/// # Errors
+///
+/// As [`KeySignature::find`].
+pub fn find<'a>(request: &RequestHead<'a>) -> Result<Option<KeySignature<'a>>, SignatureError> {
+    KeySignature::find(request, &SPELLING)
 }
 
-impl<'a> ObsSignature<'a> {
-    /// Finds the OBS signature of a request: that of the URL, if it has one, else that of the header. `None` when the request
-    /// is unsigned or signed in another way, so that the door can try the next scheme.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::Malformed`] for a signature that is one of these and is incomplete.
-    pub fn of(request: &RequestHead<'a>) -> Result<Option<Self>, SignatureError> {
-        match Self::of_query(request.query)? {
-            Some(signature) => Ok(Some(signature)),
-            None => Self::of_headers(request.headers),
+/// When a request with a signature in the header was signed, by its `x-obs-date` or else `Date`, in epoch milliseconds.
+///
+/// # Errors
+///
+/// [`SignatureError::InvalidTime`] when neither was sent or the one that counts is no HTTP date.
+pub fn signed_at_ms(request: &RequestHead<'_>) -> Result<i64, SignatureError> {
+    let name = if request.headers.contains_key("x-obs-date") { "x-obs-date" } else { "date" };
+    let at_ms = request.single(name).and_then(|date| TimeFormat::Http.parse(date));
+    at_ms.ok_or(SignatureError::InvalidTime("Date"))
+}
+
+/// Whether the signature is the one that `secret` gives for this request.
+///
+/// `virtual_bucket` is the bucket that the host name stands for; `None` when the path begins with the bucket. Neither the
+/// time of a header signature nor the end of a URL is checked here.
+///
+/// # Errors
+///
+/// [`SignatureError::Mismatch`].
+pub fn verify(
+    found: &KeySignature<'_>,
+    request: &RequestHead<'_>,
+    virtual_bucket: Option<&str>,
+    secret: &str,
+) -> Result<(), SignatureError> {
+    found.verify(&string_to_sign(request, virtual_bucket, found.expires.as_deref()), secret)
+}
+
+/// The text whose keyed digest is the signature; in a URL its end takes the place of the date. Header values may be any bytes,
+/// so it is bytes.
+pub fn string_to_sign(request: &RequestHead<'_>, virtual_bucket: Option<&str>, expires: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(request.method.as_bytes());
+    out.push(b'\n');
+    push_header_values(&mut out, request.headers, "content-md5");
+    out.push(b'\n');
+    push_header_values(&mut out, request.headers, "content-type");
+    out.push(b'\n');
+    match expires {
+        Some(expires) => out.extend_from_slice(expires.as_bytes()),
+        // An x-obs-date among the headers below takes the place of Date.
+        None if request.headers.contains_key("x-obs-date") => {}
+        None => {
+            push_header_values(&mut out, request.headers, "date");
         }
     }
+    out.push(b'\n');
 
-    fn of_headers(headers: &'a HeaderMap) -> Result<Option<Self>, SignatureError> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(rest) = values.next().and_then(|value| value.to_str().ok()?.strip_prefix("OBS ")) else {
-            return Ok(None);
-        };
-        match (rest.trim_ascii().split_once(':'), values.next()) {
-            (Some((access_key_id, signature)), None) if !access_key_id.is_empty() && !signature.is_empty() => {
-                Ok(Some(Self { access_key_id: access_key_id.into(), signature: signature.into(), expires: None }))
-            }
-            _ => Err(SignatureError::Malformed("Authorization has to be OBS AccessKeyId:Signature")),
-        }
-    }
-
-    fn of_query(query: &'a str) -> Result<Option<Self>, SignatureError> {
-        let (mut access_key_id, mut signature, mut expires) = (None, None, None);
-        for (name, value) in split_pairs(query.as_bytes()) {
-            let slot = match name {
-                b"AccessKeyId" => &mut access_key_id,
-                b"Signature" => &mut signature,
-                b"Expires" => &mut expires,
-                _ => continue,
-            };
-            let value = to_text(decode_form(value.unwrap_or_default()));
-            if slot.replace(value).is_some() {
-                return Err(SignatureError::Malformed("AccessKeyId, Expires or Signature was sent twice"));
-            }
-        }
-        match (access_key_id, signature, expires) {
-            (None, _, _) => Ok(None),
-            (Some(access_key_id), Some(signature), Some(expires)) => {
-                Ok(Some(Self { access_key_id, signature, expires: Some(expires) }))
-            }
-            _ => Err(SignatureError::Malformed("AccessKeyId, Expires and Signature have to be sent together")),
-        }
-    }
-
-    /// The same, borrowing nothing of the request.
-    pub fn into_owned(self) -> ObsSignature<'static> {
-        ObsSignature {
-            access_key_id: self.access_key_id.into_owned().into(),
-            signature: self.signature.into_owned().into(),
-            expires: self.expires.map(|expires| expires.into_owned().into()),
-        }
-    }
-
-    /// When a signed URL stops being valid, in epoch milliseconds; `None` for a signature in the header.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::InvalidTime`] when `Expires` is not a whole number of seconds.
-    pub fn expires_at_ms(&self) -> Result<Option<i64>, SignatureError> {
-        let Some(expires) = self.expires.as_deref() else {
-            return Ok(None);
-        };
-        let only_digits = !expires.is_empty() && expires.bytes().all(|byte| byte.is_ascii_digit());
-        let at_ms = expires.parse().ok().and_then(|seconds: i64| seconds.checked_mul(1000)).filter(|_| only_digits);
-        at_ms.map(Some).ok_or(SignatureError::InvalidTime("Expires"))
-    }
-
-    /// When a request with a signature in the header was signed, by its `x-obs-date` or else `Date`, in epoch milliseconds.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::InvalidTime`] when neither was sent or the one that counts is no HTTP date.
-    pub fn signed_at_ms(request: &RequestHead<'_>) -> Result<i64, SignatureError> {
-        let name = if request.headers.contains_key("x-obs-date") { "x-obs-date" } else { "date" };
-        let at_ms = request.single(name).and_then(|date| TimeFormat::Http.parse(date));
-        at_ms.ok_or(SignatureError::InvalidTime("Date"))
-    }
-
-    /// Whether the signature is the one that `secret` gives for this request.
-    ///
-    /// `virtual_bucket` is the bucket that the host name stands for; `None` when the path begins with the bucket. Neither the
-    /// time of a header signature nor the end of a URL is checked here.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError::Mismatch`].
-    pub fn verify(
-        &self,
-        request: &RequestHead<'_>,
-        virtual_bucket: Option<&str>,
-        secret: &str,
-    ) -> Result<(), SignatureError> {
-        let string_to_sign = self.string_to_sign(request, virtual_bucket);
-        let ours = base64(&hmac_sha1(secret.as_bytes(), &string_to_sign));
-        match same(ours.as_bytes(), self.signature.as_bytes()) {
-            true => Ok(()),
-            false => {
-                Err(SignatureError::Mismatch { string_to_sign: String::from_utf8_lossy(&string_to_sign).into_owned() })
-            }
-        }
-    }
-
-    /// The text whose keyed digest is the signature. Header values may be any bytes, so it is bytes.
-    pub fn string_to_sign(&self, request: &RequestHead<'_>, virtual_bucket: Option<&str>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(request.method.as_bytes());
+    let mut names: Vec<&str> = request.headers.keys().map(|name| name.as_str()).collect();
+    names.retain(|name| name.starts_with(HEADER_PREFIX));
+    names.sort_unstable();
+    for name in names {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b':');
+        push_header_values(&mut out, request.headers, name);
         out.push(b'\n');
-        push_header_values(&mut out, request.headers, "content-md5");
-        out.push(b'\n');
-        push_header_values(&mut out, request.headers, "content-type");
-        out.push(b'\n');
-        match self.expires.as_deref() {
-            Some(expires) => out.extend_from_slice(expires.as_bytes()),
-            // An x-obs-date among the headers below takes the place of Date.
-            None if request.headers.contains_key("x-obs-date") => {}
-            None => {
-                push_header_values(&mut out, request.headers, "date");
-            }
-        }
-        out.push(b'\n');
-
-        let mut names: Vec<&str> = request.headers.keys().map(|name| name.as_str()).collect();
-        names.retain(|name| name.starts_with(HEADER_PREFIX));
-        names.sort_unstable();
-        for name in names {
-            out.extend_from_slice(name.as_bytes());
-            out.push(b':');
-            push_header_values(&mut out, request.headers, name);
-            out.push(b'\n');
-        }
-        push_resource(&mut out, request, virtual_bucket);
-        out
     }
+    push_resource(&mut out, request, virtual_bucket);
+    out
 }
 
 /// The bucket, the path as sent, and the sub-resources: sorted by name, unescaped, with `=` only where the client sent one.
@@ -268,13 +191,6 @@ fn is_sub_resource(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with(HEADER_PREFIX.as_bytes())
         || SUB_RESOURCES.binary_search_by(|other| other.as_bytes().cmp(&name)).is_ok()
-}
-
-fn to_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
-    match bytes {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-        Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ impl Quota {
         if times.iter().filter(live).count() < self.calls as usize {
             return Ok(());
         }
+        otaru_core::telemetry::over_quota();
         Err(times.iter().find(live).map_or(self.window_ms, |&first| first + self.window_ms - now_ms).max(1))
     }
 
@@ -51,6 +52,7 @@ impl Quota {
             times.push_back(now_ms);
             return Ok(());
         }
+        otaru_core::telemetry::over_quota();
         Err(times.front().map_or(self.window_ms, |&first| first + self.window_ms - now_ms).max(1))
     }
 }

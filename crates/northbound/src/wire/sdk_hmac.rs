@@ -4,9 +4,9 @@
 //! look-up of projects signs nothing else.
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 
-use super::canonical::{RequestHead, SignedHeaders, field, push_canonical_query};
+use super::canonical::{RequestHead, SignedHeaders, algorithm_and_parts, authorization, part, push_canonical_query};
 use super::digest::{BodyDigest, hex_of_32, hmac_sha256, same, sha256};
 use super::error::SignatureError;
 use super::percent::{decode_path, push_encoded_path};
@@ -54,12 +54,7 @@ impl<'a> Authorization<'a> {
     ///
     /// [`SignatureError::Missing`] without the header, else as [`Self::parse`].
     pub fn of(headers: &'a HeaderMap) -> Result<Self, SignatureError> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(SignatureError::Missing)?;
-        if values.next().is_some() {
-            return Err(SignatureError::Malformed("Authorization was sent twice"));
-        }
-        Self::parse(value.to_str().map_err(|_| SignatureError::Malformed("Authorization is not plain text"))?)
+        Self::parse(authorization(headers)?)
     }
 
     /// Parses the value of an `Authorization` header.
@@ -69,19 +64,17 @@ impl<'a> Authorization<'a> {
     /// [`SignatureError::UnsupportedAlgorithm`] for any other scheme, [`SignatureError::Malformed`] for parts that are
     /// missing, repeated or empty.
     pub fn parse(value: &'a str) -> Result<Self, SignatureError> {
-        let (algorithm, parts) = value.trim_ascii().split_once(' ').unwrap_or((value, ""));
+        let (algorithm, parts) = algorithm_and_parts(value);
         let (access_key_id, scheme) = match algorithm {
-            PLAIN => (field(parts, "Access").ok_or(SignatureError::Malformed("Access"))?, Scheme::Plain),
+            PLAIN => (part(parts, "Access")?, Scheme::Plain),
             DERIVED => {
-                let credential = field(parts, "Credential").ok_or(SignatureError::Malformed("Credential"))?;
-                let scope = parse_credential(credential);
+                let scope = parse_credential(part(parts, "Credential")?);
                 scope.ok_or(SignatureError::Malformed("Credential has to be AK/yyyyMMdd/region/service"))?
             }
             other => return Err(SignatureError::UnsupportedAlgorithm(other.to_owned())),
         };
-        let signed_headers = field(parts, "SignedHeaders").ok_or(SignatureError::Malformed("SignedHeaders"))?;
-        let signature = field(parts, "Signature").ok_or(SignatureError::Malformed("Signature"))?;
-        Ok(Self { scheme, access_key_id, signed_headers: SignedHeaders::parse(signed_headers)?, signature })
+        let signed_headers = SignedHeaders::parse(part(parts, "SignedHeaders")?)?;
+        Ok(Self { scheme, access_key_id, signed_headers, signature: part(parts, "Signature")? })
     }
 
     /// When the request was signed, by its `X-Sdk-Date`, in epoch milliseconds. The door compares it with its clock.

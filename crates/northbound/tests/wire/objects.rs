@@ -2,8 +2,7 @@
 
 use http::header::{AUTHORIZATION, DATE, HOST};
 use http::{HeaderValue, StatusCode};
-use otaru_northbound::wire::obs::ObsSignature;
-use otaru_northbound::wire::{RequestHead, SignatureError, aws_v2};
+use otaru_northbound::wire::{RequestHead, SignatureError, aws_v2, obs};
 use s3s::auth::SimpleAuth;
 use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -46,21 +45,21 @@ fn every_recorded_obs_request_verifies() {
     for (request, capture) in captures("obs") {
         let label = text(&capture, "label");
         let bucket = capture["virtual_bucket"].as_str();
-        let signature = ObsSignature::of(&request.head()).unwrap().unwrap();
+        let signature = obs::find(&request.head()).unwrap().unwrap();
         assert_eq!(signature.access_key_id, ACCESS_KEY_ID, "{label}");
-        assert_eq!(signature.verify(&request.head(), bucket, SECRET), Ok(()), "{label}");
+        assert_eq!(obs::verify(&signature, &request.head(), bucket, SECRET), Ok(()), "{label}");
         match signature.expires_at_ms().unwrap() {
             Some(at_ms) => {
                 assert!(at_ms > NOW_MS, "{label}");
                 in_url += 1;
             }
             None => {
-                assert!(NOW_MS.abs_diff(ObsSignature::signed_at_ms(&request.head()).unwrap()) < 86_400_000, "{label}");
+                assert!(NOW_MS.abs_diff(obs::signed_at_ms(&request.head()).unwrap()) < 86_400_000, "{label}");
                 in_header += 1;
             }
         }
         for (wrong_bucket, wrong_secret) in [(bucket, "wrong"), (Some("other"), SECRET), (None, SECRET)] {
-            let verdict = signature.verify(&request.head(), wrong_bucket, wrong_secret);
+            let verdict = obs::verify(&signature, &request.head(), wrong_bucket, wrong_secret);
             assert!(matches!(verdict, Err(SignatureError::Mismatch { .. })), "{label}");
         }
     }
@@ -72,7 +71,7 @@ fn every_recorded_obs_request_verifies() {
 fn our_aws_signature_is_that_of_the_sdk() {
     let mut signed = 0;
     for (request, capture) in captures("aws") {
-        assert_eq!(ObsSignature::of(&request.head()), Ok(None), "it is not an OBS signature");
+        assert_eq!(obs::find(&request.head()), Ok(None), "it is not an OBS signature");
         let Some(theirs) = request.headers.get(AUTHORIZATION) else {
             continue;
         };
@@ -140,7 +139,7 @@ fn an_obs_signature_that_does_not_parse_says_why() {
         let headers =
             authorization.map_or(serde_json::json!([]), |value| serde_json::json!([["Authorization", value]]));
         let request = Recorded::new("GET", target, &headers);
-        ObsSignature::of(&request.head()).map(|found| found.is_some())
+        obs::find(&request.head()).map(|found| found.is_some())
     };
     assert_eq!(of("/b/k", None), Ok(false));
     assert_eq!(of("/b/k", Some("AWS a:b")), Ok(false));
@@ -158,7 +157,7 @@ fn an_obs_signature_that_does_not_parse_says_why() {
     let expires = |value: &str| {
         let target = format!("/?AccessKeyId=a&Signature=b&Expires={value}");
         let request = Recorded::new("GET", &target, &serde_json::json!([]));
-        ObsSignature::of(&request.head()).unwrap().unwrap().expires_at_ms()
+        obs::find(&request.head()).unwrap().unwrap().expires_at_ms()
     };
     assert_eq!(expires("1795279524"), Ok(Some(1_795_279_524_000)));
     for wrong in ["", "-1", "%2B1", "1.5", "99999999999999999999"] {
@@ -171,12 +170,11 @@ fn the_own_date_header_takes_the_place_of_date() {
     let headers =
         serde_json::json!([["Date", "Fri, 02 Jan 2026 03:04:05 GMT"], ["x-obs-date", "Sat, 03 Jan 2026 03:04:05 GMT"]]);
     let mut request = Recorded::new("GET", "/b/k?acl=&Location&other=1&x-obs-Z=2", &headers);
-    let signature = ObsSignature { access_key_id: "a".into(), signature: "b".into(), expires: None };
     assert_eq!(
-        String::from_utf8(signature.string_to_sign(&request.head(), None)).unwrap(),
+        String::from_utf8(obs::string_to_sign(&request.head(), None, None)).unwrap(),
         "GET\n\n\n\nx-obs-date:Sat, 03 Jan 2026 03:04:05 GMT\n/b/k?Location&acl=&x-obs-Z=2"
     );
-    assert_eq!(ObsSignature::signed_at_ms(&request.head()), Ok(1_767_409_445_000));
+    assert_eq!(obs::signed_at_ms(&request.head()), Ok(1_767_409_445_000));
     request.headers.insert("x-obs-date", HeaderValue::from_static("20260103T030405Z"));
-    assert_eq!(ObsSignature::signed_at_ms(&request.head()), Err(SignatureError::InvalidTime("Date")));
+    assert_eq!(obs::signed_at_ms(&request.head()), Err(SignatureError::InvalidTime("Date")));
 }

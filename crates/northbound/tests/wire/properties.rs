@@ -2,11 +2,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use otaru_northbound::wire::digest::{BodyDigest, hex_of_32, hmac_sha256};
-use otaru_northbound::wire::obs::ObsSignature;
 use otaru_northbound::wire::percent::{Text, decode_form, decode_path, encode, parse_pairs, push_encoded_twice};
 use otaru_northbound::wire::rpc_v1::SignatureMethod;
 use otaru_northbound::wire::time::TimeFormat;
-use otaru_northbound::wire::{RequestHead, SignatureError, acs3, aws_v2, canonical, oss_v1, rpc_v1, sdk_hmac};
+use otaru_northbound::wire::{RequestHead, SignatureError, acs3, aws_v2, canonical, obs, oss_v1, rpc_v1, sdk_hmac};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -256,7 +255,7 @@ proptest! {
             }
         }
         let request = RequestHead { method: &text, path: &text, query: &text, authority: None, headers: &headers };
-        let _ = (sdk_hmac::Authorization::of(&headers), acs3::Authorization::of(&headers), ObsSignature::of(&request));
+        let _ = (sdk_hmac::Authorization::of(&headers), acs3::Authorization::of(&headers), obs::find(&request));
         for header in [
             text.clone(),
             format!("SDK-HMAC-SHA256 {text}"),
@@ -273,9 +272,9 @@ proptest! {
         }
         let query = format!("AccessKeyId={text}&Expires={text}&Signature={text}");
         let signed = RequestHead { query: &query, ..request };
-        if let Ok(Some(found)) = ObsSignature::of(&signed) {
-            prop_assert!(found.verify(&signed, Some(&text), &text).is_err());
-            let _ = (found.expires_at_ms(), ObsSignature::signed_at_ms(&signed));
+        if let Ok(Some(found)) = obs::find(&signed) {
+            prop_assert!(obs::verify(&found, &signed, Some(&text), &text).is_err());
+            let _ = (found.expires_at_ms(), obs::signed_at_ms(&signed));
         }
         let _ = (aws_v2::sign(&signed, None, &text, &text), oss_v1::signed_query(&text, &text, at_ms, &text, &text));
     }

@@ -10,10 +10,11 @@ mod conditions;
 mod disposition;
 mod door;
 mod multipart;
+mod pace;
 mod range;
 
 pub use answer::{Entity, answer};
 pub use conditions::{Plan, plan};
 pub use disposition::attachment;
-pub use door::router;
+pub use door::{Settings, router};
 pub use range::{MAX_RANGES, Requested, parse_range};

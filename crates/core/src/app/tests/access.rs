@@ -47,6 +47,35 @@ async fn keys_are_rotated_expired_and_revoked() {
 }
 
 #[tokio::test]
+async fn a_pair_from_elsewhere_is_taken_in_once() {
+    let town = Town::new().await;
+    let (app, admin) = (&town.app, &town.admin);
+    let secret = || Secret::new("a secret from a cloud".replace(' ', "-"));
+    let import = |id: &str, secret| app.import_key(admin, Role::Operator, "back office", None, (id.to_owned(), secret));
+    let made = import("LTAI5tExample", secret()).await.unwrap();
+    assert_eq!((made.key.id.as_str(), made.key.role), ("LTAI5tExample", Role::Operator));
+    let caller = app.check_secret("LTAI5tExample", secret().expose()).await.unwrap();
+    assert_eq!(caller.tenant, admin.tenant);
+
+    assert!(matches!(import("LTAI5tExample", secret()).await, Err(Error::Exists { noun: Noun::Key, .. })));
+    let (_, other) = app.create_tenant(admin, "acme").await.unwrap();
+    let acme = app.credential(&other.key.id).await.unwrap().caller;
+    let taken = app.import_key(&acme, Role::Viewer, "", None, ("LTAI5tExample".to_owned(), secret())).await;
+    assert!(matches!(taken, Err(Error::Exists { noun: Noun::Key, .. })), "an id is one tenant's on the whole server");
+    for (id, secret) in [
+        ("STS.abcdef", secret()),
+        ("abc", secret()),
+        ("with:colon", secret()),
+        ("with/slash", secret()),
+        (&"x".repeat(65), secret()),
+        ("fine", Secret::new("too short")),
+        ("fine", Secret::new("has a space and is long enough")),
+    ] {
+        assert!(matches!(import(id, secret).await, Err(Error::Invalid { .. })), "{id}");
+    }
+}
+
+#[tokio::test]
 async fn only_administrators_make_keys_and_only_of_the_first_tenant_tenants() {
     let town = Town::new().await;
     let (_, key) = town.app.create_tenant(&town.admin, "acme").await.unwrap();

@@ -2,6 +2,7 @@
 
 mod document;
 mod errors;
+mod import;
 mod limits;
 mod lists;
 mod rights;

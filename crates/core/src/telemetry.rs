@@ -1,0 +1,157 @@
+//! What is measured below the doors: verbs, transactions, statements, calls of the blob room. Each is timed in one place.
+//!
+//! Labels are words of this program (verbs, calls, outcomes) and never names that somebody chose, so their number is bounded
+//! and they tell nothing of tenants. Whoever installs a recorder of the `metrics` crate gets the numbers; without one they
+//! cost next to nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use tracing::{Instrument, Span};
+
+use crate::app::Error;
+use crate::blobs::BlobError;
+use crate::store::Connections;
+
+const VERB: &str = "otaru_verb_seconds";
+const STORE: &str = "otaru_store_seconds";
+const BLOB: &str = "otaru_blob_seconds";
+const REFUSED: &str = "otaru_refused_total";
+const GROUP: &str = "otaru_store_group_size";
+const QUEUE: &str = "otaru_store_queue";
+
+/// From how many milliseconds on a verb, a statement or a call of the blob room is told as slow; 0 for never.
+static SLOW_MS: AtomicU64 = AtomicU64::new(500);
+
+/// Sets from when on something is told as slow.
+pub fn set_slow_ms(slow_ms: u64) {
+    SLOW_MS.store(slow_ms, Relaxed);
+}
+
+fn is_slow(took: Duration) -> bool {
+    let slow_ms = SLOW_MS.load(Relaxed);
+    slow_ms > 0 && took >= Duration::from_millis(slow_ms)
+}
+
+/// Says what each name means, for the recorder that is installed.
+pub fn describe() {
+    describe_histogram!(VERB, Unit::Seconds, "Time of a verb, from its call to its answer, waiting included.");
+    describe_histogram!(
+        STORE,
+        Unit::Seconds,
+        "Time of a verb's transaction alone, without waiting for it or for its commit."
+    );
+    describe_histogram!(BLOB, Unit::Seconds, "Time of a call of the blob room.");
+    describe_counter!(REFUSED, "Requests and connections that were refused because of a limit.");
+    describe_histogram!(GROUP, Unit::Count, "Verbs that shared one commit of the SQLite writer.");
+    describe_gauge!(QUEUE, "Verbs that wait for the SQLite writer.");
+    describe_gauge!("otaru_store_connections", "Connections to PostgreSQL, by what they do.");
+    describe_gauge!("otaru_store_waiting", "Verbs that wait for a connection to PostgreSQL.");
+    describe_gauge!("otaru_tenants", "Tenants.");
+    describe_gauge!("otaru_packages", "Packages of all tenants.");
+    describe_gauge!("otaru_blobs", "Stored blobs, as last counted by housekeeping.");
+    describe_gauge!("otaru_blobs_bytes", Unit::Bytes, "Their size.");
+}
+
+/// Times a verb from its call to its answer.
+pub(crate) async fn verb<T>(name: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let started = Instant::now();
+    let outcome = work.await;
+    let took = started.elapsed();
+    let word = outcome.as_ref().map_or_else(Error::word, |_| "ok");
+    histogram!(VERB, "verb" => name, "outcome" => word).record(took);
+    if is_slow(took) {
+        tracing::warn!(verb = name, outcome = word, duration_ms = millis(took), "a slow verb");
+    }
+    outcome
+}
+
+/// Times a verb's transaction, which may run on another thread: `span` is the one that it was called in.
+pub(crate) async fn transaction<T>(
+    kind: &'static str,
+    name: &'static str,
+    span: Span,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let inner = tracing::debug_span!(parent: &span, "verb", verb = name);
+    // A span that the log's level leaves out would hide its parent too.
+    let span = if inner.is_disabled() { span } else { inner };
+    let timed = async {
+        let started = Instant::now();
+        let outcome = work.await;
+        histogram!(STORE, "kind" => kind, "verb" => name).record(started.elapsed());
+        outcome
+    };
+    timed.instrument(span).await
+}
+
+/// Tells of one SQL statement: at debug level of each, as a warning of a slow one.
+pub(crate) fn statement(name: &'static str, took: Duration) {
+    if is_slow(took) {
+        tracing::warn!(statement = name, duration_ms = millis(took), "a slow statement");
+    } else {
+        tracing::debug!(statement = name, duration_us = micros(took), "statement");
+    }
+}
+
+/// Times a call of the blob room.
+pub(crate) async fn blob<T>(
+    call: &'static str,
+    work: impl Future<Output = Result<T, BlobError>>,
+) -> Result<T, BlobError> {
+    let started = Instant::now();
+    let outcome = work.await;
+    let took = started.elapsed();
+    let word = outcome.as_ref().map_or_else(BlobError::word, |_| "ok");
+    histogram!(BLOB, "call" => call, "outcome" => word).record(took);
+    if is_slow(took) {
+        tracing::warn!(call, outcome = word, duration_ms = millis(took), "a slow call of the blob room");
+    } else {
+        tracing::debug!(call, outcome = word, duration_us = micros(took), "blobs");
+    }
+    outcome
+}
+
+/// Counts a refusal: `door` is where, `reason` which limit.
+pub fn refused(door: &'static str, reason: &'static str) {
+    counter!(REFUSED, "door" => door, "reason" => reason).increment(1);
+}
+
+/// Counts a call that came after its caller's quota was used up, at the door of the request that this is part of.
+pub fn over_quota() {
+    refused(crate::request::door(), "quota");
+}
+
+/// One commit of the SQLite writer: how many verbs shared it, and how many wait by now.
+pub(crate) fn group(verbs: usize, waiting: usize) {
+    histogram!(GROUP).record(verbs as f64);
+    gauge!(QUEUE).set(waiting as f64);
+}
+
+/// The pool of connections, as it is.
+pub(crate) fn connections(now: &Connections) {
+    gauge!("otaru_store_connections", "state" => "idle").set(now.idle as f64);
+    gauge!("otaru_store_connections", "state" => "busy").set(now.busy as f64);
+    gauge!("otaru_store_waiting").set(now.waiting as f64);
+}
+
+/// What there is of all tenants together.
+pub(crate) fn census(tenants: usize, packages: u64) {
+    gauge!("otaru_tenants").set(tenants as f64);
+    gauge!("otaru_packages").set(packages as f64);
+}
+
+/// What housekeeping found stored.
+pub(crate) fn stored(blobs: u64, bytes: u64) {
+    gauge!("otaru_blobs").set(blobs as f64);
+    gauge!("otaru_blobs_bytes").set(bytes as f64);
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,112 @@
+//! The two bodies of a watched request: both count their bytes, and the outgoing one ends the request.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::Place;
+use super::record::Record;
+
+pin_project! {
+    /// The body of a request.
+    pub struct CountedBody<B> {
+        #[pin]
+        inner: B,
+        bytes: Arc<AtomicU64>,
+    }
+}
+
+impl<B> CountedBody<B> {
+    pub fn new(inner: B, bytes: Arc<AtomicU64>) -> CountedBody<B> {
+        CountedBody { inner, bytes }
+    }
+}
+
+impl<B> HttpBody for CountedBody<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let frame = this.inner.poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            this.bytes.fetch_add(data.len() as u64, Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The body of an answer. Its request is over when it is dropped.
+pub struct AnswerBody {
+    inner: Body,
+    record: Record,
+    /// Its place among its peer's requests.
+    _place: Option<Place>,
+}
+
+impl AnswerBody {
+    pub fn new(inner: Body, mut record: Record, place: Option<Place>, is_head: bool) -> AnswerBody {
+        // Nobody asks a body for its end that has none.
+        if is_head || inner.is_end_stream() {
+            record.complete();
+        }
+        AnswerBody { inner, record, _place: place }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let request = Arc::clone(this.record.request());
+        let frame = request.run_now(|| Pin::new(&mut this.inner).poll_frame(context));
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.record.sent(frame.data_ref().map_or(0, Bytes::len));
+                if this.inner.is_end_stream() {
+                    this.record.complete();
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                request.run_now(|| tracing::warn!(%error, sent = this.record.bytes_out(), "an answer broke off"));
+            }
+            Poll::Ready(None) => this.record.complete(),
+            Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
