@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
@@ -33,6 +33,11 @@ fn id(number: u64) -> [u8; 12] {
     id
 }
 
+/// Larger than every row of an earlier run.
+fn first() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_micros() as u64)
+}
+
 fn files() -> String {
     "{\"name\":\"firmware.bin\",\"size_bytes\":1048576,\"sha256\":\"".to_owned() + &"0".repeat(400)
 }
@@ -59,17 +64,17 @@ fn sqlite(path: &Path, callers: usize, within: Duration) -> Result<f64, Box<dyn 
     }
     let (sender, jobs) = mpsc::channel::<(u64, mpsc::Sender<()>)>();
     let writer = std::thread::spawn(move || write(&connection, &jobs));
-    let (next, over) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+    let (next, over) = (Arc::new(AtomicU64::new(first())), Arc::new(AtomicBool::new(false)));
     let began = Instant::now();
     let callers: Vec<_> = (0..callers)
         .map(|_| {
             let (sender, next, over) = (sender.clone(), Arc::clone(&next), Arc::clone(&over));
             std::thread::spawn(move || {
-                let (done, committed) = mpsc::channel();
                 let mut count = 0u64;
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if sender.send((number, done.clone())).is_err() || committed.recv().is_err() {
+                    let (done, committed) = mpsc::channel();
+                    if sender.send((number, done)).is_err() || committed.recv().is_err() {
                         break;
                     }
                     count += 1;
@@ -131,7 +136,7 @@ fn postgres(url: &str, callers: usize, within: Duration) -> Result<f64, Box<dyn 
             client.batch_execute(&statement.replace("{bytes}", "BYTEA")).await?;
         }
         drop(client);
-        let next = Arc::new(AtomicU64::new(1));
+        let next = Arc::new(AtomicU64::new(first()));
         let began = Instant::now();
         let end = began + within;
         let callers: Vec<_> = (0..callers)
