@@ -21,6 +21,12 @@ test:
 judges:
     tests/clients/judge
 
+# PostgreSQL, an S3 server, copies of Otaru and nginx on this machine, until Ctrl-C.
+cluster *options:
+    cargo build
+    tests/cluster/setup
+    tests/cluster/up {{options}}
+
 # Write docs/openapi.json anew from the code.
 openapi:
     OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi

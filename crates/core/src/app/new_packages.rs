@@ -93,12 +93,14 @@ impl Claim {
 }
 
 /// A file whose bytes, or whereabouts, are known.
+#[derive(Clone)]
 enum Found {
     Here { file: PackageFile, upload: Option<Id> },
     Elsewhere { file: PackageFile, import: Import },
 }
 
 /// A new package, and those of its files that are in object stores elsewhere.
+#[derive(Clone)]
 struct Prepared {
     new: NewPackage,
     elsewhere: Vec<Option<Found>>,

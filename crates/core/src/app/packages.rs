@@ -113,7 +113,7 @@ impl App {
         &self,
         caller: &Caller,
         id: &Id,
-        rewrite: impl FnOnce(&mut PackageTexts) + Send + 'static,
+        rewrite: impl FnOnce(&mut PackageTexts) + Clone + Send + 'static,
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());

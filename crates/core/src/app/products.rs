@@ -140,7 +140,7 @@ impl App {
         &self,
         caller: &Caller,
         product: &ProductRef,
-        change: impl FnOnce(ProductDraft) -> Result<ProductDraft, Error> + Send + 'static,
+        change: impl FnOnce(ProductDraft) -> Result<ProductDraft, Error> + Clone + Send + 'static,
     ) -> Result<Product, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, now_ms) = (caller.tenant, product.clone(), self.now_ms());

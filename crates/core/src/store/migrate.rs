@@ -122,6 +122,8 @@ pub(super) async fn postgres(client: &mut ClientWrapper) -> Result<(), StoreErro
 }
 
 async fn postgres_in_transaction(client: &tokio_postgres::Client) -> Result<(), StoreError> {
+    // A migration of many rows takes as long as it takes, and so does waiting for it.
+    client.batch_execute("SET LOCAL statement_timeout = 0").await?;
     // Copies that start together take turns.
     client.batch_execute(ADVISORY_LOCK).await?;
     client.batch_execute(LEDGER).await?;

@@ -22,6 +22,7 @@ mod registry;
 mod rows;
 mod schema;
 mod sessions;
+mod size;
 mod spaces;
 mod town;
 mod writes;
@@ -117,7 +118,7 @@ mod on {
             an_answer_comes_after_the_commit,
             what_was_answered_is_there_after_reopening,
             a_reader_never_sees_half_a_verb,
-            verbs_that_wait_for_each_other_are_told_to_try_again,
+            verbs_that_wait_for_each_other_are_tried_again,
         }
         deletions {
             a_package_and_the_deletion_of_its_product_exclude_each_other,

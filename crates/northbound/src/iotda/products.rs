@@ -87,6 +87,7 @@ async fn addressed(call: &Call, space_in_body: Option<&str>) -> Result<Product, 
 }
 
 /// What a body says of a product; what is absent stays as it is.
+#[derive(Clone)]
 struct Change {
     name: Option<String>,
     device_type: Option<String>,

@@ -103,7 +103,7 @@ impl Decode for NewProduct {
 }
 
 /// What to change of a product. What is absent stays; null removes.
-#[derive(ToSchema)]
+#[derive(Clone, ToSchema)]
 pub struct ProductChange {
     #[schema(value_type = Option<String>, nullable = false)]
     pub name: Option<String>,
