@@ -76,7 +76,7 @@ class Ledger:
             self.objects[place] = {digest}
             self.acknowledged += 1
 
-    def check(self, door, thorough, chance=random):
+    def check(self, door, thorough, chance=random, sample=8):
         """Holds the ledger against the server, and learns what became of what was cut."""
         listed = door.packages()
         by_version = {}
@@ -100,7 +100,7 @@ class Ledger:
             what = "was deleted" if version in self.gone else "nobody made"
             raise Wrong(f"package {version}, which {what}, is listed")
         older = sorted(self.there.keys() - self.recent)
-        wanted = older if thorough else chance.sample(older, min(8, len(older)))
+        wanted = older if thorough else chance.sample(older, min(sample, len(older)))
         for version in [*wanted, *sorted(self.recent & self.there.keys())]:
             self.check_package(door, version, *self.there[version])
         self.recent.clear()

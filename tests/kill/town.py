@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,7 +19,8 @@ sys.path.insert(0, str(HERE.parent / "cluster"))
 
 import cluster  # noqa: E402
 
-from door import Door  # noqa: E402
+from door import Door, Refused  # noqa: E402
+from ledger import Wrong  # noqa: E402
 
 PAIR = ("AKIDOFTHEKILLED000001", "the secret of the servers that are killed")
 REFERENCED = "SELECT sha256 FROM package_blobs UNION SELECT sha256 FROM objects UNION SELECT sha256 FROM uploads"
@@ -66,6 +68,20 @@ class Town:
         """How many blobs the collectors say they took."""
         return sum(int(number) for number in re.findall(r"\bblobs=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", self.log())))
 
+    def settle(self, patience_s):
+        """Waits until the collectors have taken all they should, and fails if they take more or less; how many blobs stay."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            referenced, (blobs, other) = self.referenced(), self.stored()
+            missing = referenced - blobs
+            if missing:
+                raise Wrong(f"{len(missing)} blobs are on record and not in storage: {sorted(missing)[:5]}")
+            if blobs == referenced and not other:
+                return len(blobs)
+            if time.monotonic() > deadline:
+                raise Wrong(f"in storage and of no use: {sorted(blobs - referenced)[:5]} {other[:5]}")
+            time.sleep(1)
+
 
 class OnSqlite(Town):
     def __init__(self, folder, housekeeping, environment=None):
@@ -84,18 +100,23 @@ class OnSqlite(Town):
             if path.is_dir():
                 continue
             name = path.relative_to(self.data / "blobs")
-            if name.parts == ("objects", path.name[:2], path.name[2:4], path.name):
-                with path.open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() == path.name:
-                        blobs.add(path.name)
-                        continue
-            other.append(str(name))
+            try:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            except FileNotFoundError:
+                # The collector was quicker.
+                continue
+            if digest == path.name and name.parts == ("objects", digest[:2], digest[2:4], digest):
+                blobs.add(digest)
+            else:
+                other.append(str(name))
         return blobs, other
 
 
 class OnPostgresAndS3(Town):
     def __init__(self, folder, housekeeping, shared, s3):
-        self.store, self.s3 = shared["OTARU_STORE"], s3
+        self.store = shared["OTARU_STORE"]
+        pair = (cluster.BLOBS_KEY["OTARU_BLOBS_ACCESS_KEY_ID"], cluster.BLOBS_KEY["OTARU_BLOBS_ACCESS_KEY_SECRET"])
+        self.bucket = Door("", s3, pair)
         bucket = f"s3://{cluster.BUCKET}/blobs?endpoint={s3}&region=us-east-1"
         super().__init__(folder, 2, {**shared, **cluster.BLOBS_KEY, "OTARU_BLOBS": bucket}, housekeeping)
 
@@ -107,8 +128,8 @@ class OnPostgresAndS3(Town):
     def keys(self):
         keys, token = [], ""
         while True:
-            query = "list-type=2&prefix=blobs/" + (f"&continuation-token={urllib.parse.quote(token)}" if token else "")
-            text = cluster.DIRECT.open(f"{self.s3}/{cluster.BUCKET}?{query}", timeout=30).read().decode()
+            query = "list-type=2&prefix=blobs%2F" + (f"&continuation-token={urllib.parse.quote(token, safe='')}" if token else "")
+            text = self.bucket.object("GET", cluster.BUCKET, query=query)[1].decode()
             keys += re.findall(r"<Key>([^<]*)</Key>", text)
             more = re.search(r"<NextContinuationToken>([^<]*)<", text)
             if not more:
@@ -121,7 +142,12 @@ class OnPostgresAndS3(Town):
             name = re.fullmatch(r"blobs/objects/(..)/(\1[0-9a-f]{62})/[0-9a-f]{12}-\w+", key)
             # A blob of two objects was stored twice, and the older of them is in nobody's way, but not for ever.
             if name and name[2] not in blobs:
-                content = cluster.DIRECT.open(f"{self.s3}/{cluster.BUCKET}/{key}", timeout=30).read()
+                try:
+                    content = self.bucket.object("GET", cluster.BUCKET, key)[1]
+                except Refused as refused:
+                    if refused.status == 404:
+                        continue
+                    raise
                 if hashlib.sha256(content).hexdigest() == name[2]:
                     blobs.add(name[2])
                     continue

@@ -19,25 +19,28 @@ pub struct Swept {
 }
 
 impl App {
-    /// One round: expired uploads, nonces and sessions, abandoned parts, and bytes that nothing refers to.
+    /// One round: expired uploads, nonces and sessions, abandoned parts, and bytes that nothing refers to. What fails keeps
+    /// nothing else from being done: on a full disk the records may have to stay, and taking bytes away is what helps.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let now_ms = self.now_ms();
-        self.write_own("sweep", move |tx| {
-            Box::pin(async move {
-                store::access::forget_nonces(tx, now_ms).await?;
-                store::sessions::forget(tx, now_ms).await?;
-                Ok::<_, Error>(())
+        let forgotten = self
+            .write_own("sweep", move |tx| {
+                Box::pin(async move {
+                    store::access::forget_nonces(tx, now_ms).await?;
+                    store::sessions::forget(tx, now_ms).await?;
+                    Ok::<_, Error>(())
+                })
             })
-        })
-        .await?;
-        let uploads = self.sweep_uploads(now_ms).await?;
-        let object_uploads = self.sweep_object_uploads(now_ms).await?;
-        let mut swept = Swept { uploads, object_uploads, ..Swept::default() };
+            .await;
+        let uploads = self.sweep_uploads(now_ms).await;
+        let object_uploads = self.sweep_object_uploads(now_ms).await;
+        let (mut staged, mut blobs) = (Ok(0), Ok(0));
         if self.may_list_bytes(now_ms) {
-            swept.staged = self.sweep_staged(now_ms).await?;
-            swept.blobs = self.sweep_blobs(now_ms).await?;
+            staged = self.sweep_staged(now_ms).await;
+            blobs = self.sweep_blobs(now_ms).await;
         }
-        Ok(swept)
+        forgotten?;
+        Ok(Swept { uploads: uploads?, object_uploads: object_uploads?, staged: staged?, blobs: blobs? })
     }
 
     /// Whether it is time to look through all stored bytes: on a file system always, in a bucket once in a while, because

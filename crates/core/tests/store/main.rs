@@ -8,6 +8,7 @@
 #[macro_use]
 mod place;
 mod access;
+mod collect;
 mod coverage;
 mod deletions;
 mod files;
