@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use crate::blobs::{
-    Appending, BlobError, BlobReader, Blobs, Collecting, Digest, Placed, Space, StageId, Staged, StagedUpload, StoredBlob,
+    Appending, BlobError, BlobReader, Blobs, Collecting, Digest, Placed, Space, StageId, Staged, StagedUpload,
+    StoredBlob,
 };
 use crate::telemetry::blob;
 

@@ -89,7 +89,9 @@ impl Blobs {
     pub async fn open_with(url: &str, credentials: Option<Credentials>) -> Result<Blobs, BlobError> {
         let hands = Hands::default();
         let backend = match url.split_once(':') {
-            Some(("fs", path)) if !path.is_empty() => Backend::Fs(Arc::new(Fs::open(path.into(), hands.clone()).await?)),
+            Some(("fs", path)) if !path.is_empty() => {
+                Backend::Fs(Arc::new(Fs::open(path.into(), hands.clone()).await?))
+            }
             Some(("s3" | "obs" | "oss", rest)) if rest.starts_with("//") => {
                 Backend::Bucket(Arc::new(Bucket::open(url, credentials, hands.clone()).await?))
             }

@@ -315,7 +315,8 @@ mod tests {
         first.await.unwrap().unwrap();
         assert!(outcomes.0.is_err() && outcomes.1.is_err() && outcomes.2.is_err(), "{outcomes:?}");
         for name in ["before", "after"] {
-            let there = store.read(move |tx| Box::pin(async move { crate::store::settings::get(tx, name).await })).await;
+            let there =
+                store.read(move |tx| Box::pin(async move { crate::store::settings::get(tx, name).await })).await;
             assert_eq!(there.unwrap(), None, "{name} was told to have failed");
         }
         put(store.clone(), "after").await.expect("the next group is well");

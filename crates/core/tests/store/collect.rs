@@ -32,21 +32,50 @@ const HOUR_MS: i64 = 3_600_000;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// An upload in one go.
-    Upload { slot: usize, content: usize },
+    Upload {
+        slot: usize,
+        content: usize,
+    },
     /// The first half of an upload in two pieces.
-    Begin { slot: usize, content: usize },
+    Begin {
+        slot: usize,
+        content: usize,
+    },
     /// The second half.
-    End { slot: usize },
-    Abandon { slot: usize },
-    CreateOfUpload { slot: usize },
-    CreateOfObject { key: usize },
-    Delete { nth: usize },
-    Put { key: usize, content: usize },
-    Parts { key: usize, content: usize },
-    Copy { from: usize, to: usize },
-    Remove { key: usize },
+    End {
+        slot: usize,
+    },
+    Abandon {
+        slot: usize,
+    },
+    CreateOfUpload {
+        slot: usize,
+    },
+    CreateOfObject {
+        key: usize,
+    },
+    Delete {
+        nth: usize,
+    },
+    Put {
+        key: usize,
+        content: usize,
+    },
+    Parts {
+        key: usize,
+        content: usize,
+    },
+    Copy {
+        from: usize,
+        to: usize,
+    },
+    Remove {
+        key: usize,
+    },
     Collect,
-    Jump { hours: i64 },
+    Jump {
+        hours: i64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -37,7 +37,11 @@ impl Bucket {
     }
 
     /// What is deleted is the objects that were found old, each by a key that nobody will ever write again.
-    pub(in crate::blobs) async fn delete_if_older(&self, collecting: Collecting, before_ms: i64) -> Result<bool, BlobError> {
+    pub(in crate::blobs) async fn delete_if_older(
+        &self,
+        collecting: Collecting,
+        before_ms: i64,
+    ) -> Result<bool, BlobError> {
         let digest = collecting.digest();
         let places = self.places(digest).await?;
         if places.is_empty() || places.iter().any(|place| place.named_ms >= before_ms) {

@@ -31,8 +31,8 @@ pub use append::Appending;
 pub use read::BlobReader;
 pub use upload::Staged;
 
-use super::remote::{Credentials, PATIENCE, Region};
 use super::hands::{Hands, Hold};
+use super::remote::{Credentials, PATIENCE, Region};
 use super::{BlobError, Digest, StageId};
 use crate::clock::{Clock, random_text};
 use error::{listing, malformed, writing};

@@ -133,3 +133,21 @@ async fn addresses_names_and_digests_are_checked() {
     assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
     assert_eq!(serde_json::from_str::<Digest>(&serde_json::to_string(&digest).unwrap()).unwrap(), digest);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_of_another_process_leaves_what_is_stored_again_meanwhile() {
+    let (home, first) = store().await;
+    let second = open(home.path()).await;
+    let digest = put(&first, "a", b"again and again").await.unwrap().digest;
+    for _ in 0..200 {
+        let seen = first.list(None, 1).await.unwrap()[0];
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let storing = tokio::spawn({
+            let first = first.clone();
+            async move { put(&first, "a", b"again and again").await.unwrap() }
+        });
+        second.delete_unreferenced(second.collect(&digest), seen.stored_ms + 1).await.unwrap();
+        storing.await.unwrap();
+        assert!(first.verify(&digest).await.unwrap());
+    }
+}
