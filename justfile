@@ -37,6 +37,10 @@ cluster *options:
 openapi:
     OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi
 
-# Start-up time and idle memory of a release build.
-measure:
-    tests/measure
+# Start-up time and idle memory of a release build; `just measure --builds` builds from nothing, too.
+measure *options:
+    tests/measure {{options}}
+
+# Ratios of Otaru to references that run beside it; `just bench --check` fails below a bar, `just bench lists --quick` tries one group.
+bench *options:
+    benches/run {{options}}

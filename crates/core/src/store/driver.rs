@@ -268,10 +268,14 @@ impl Row<'_> {
         self.text(column)?.parse().map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
     }
 
-    /// Text that is JSON.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
-        serde_json::from_str(self.text(column)?)
-            .map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
+    /// Text that is a JSON list or object.
+    pub fn json<T: serde::de::DeserializeOwned + Default>(&self, column: usize) -> Result<T, StoreError> {
+        let text = self.text(column)?;
+        // Most are empty, and a page has many of them.
+        if matches!(text, "[]" | "{}") {
+            return Ok(T::default());
+        }
+        serde_json::from_str(text).map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
     }
 }
 
