@@ -44,11 +44,10 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 /* Whether this call has to fail; then errno is set. */
-static int fails_at(int kind, const char *path) {
+static int fails_at(const char *path) {
     if (!strstr(path, control->path)) return 0;
     if (atomic_fetch_sub(&control->skip, 1) > 0) return 0;
     if (atomic_load(&control->times) >= 0 && atomic_fetch_sub(&control->times, 1) <= 0) return 0;
-    (void)kind;
     atomic_fetch_add(&control->hits, 1);
     errno = control->error;
     return 1;
@@ -63,7 +62,7 @@ static int fails(int kind, int fd) {
     errno = saved;
     if (length < 0) return 0;
     path[length] = 0;
-    return fails_at(kind, path);
+    return fails_at(path);
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -89,7 +88,7 @@ INSTEAD(READS, ssize_t, pread64, (int fd, void *bytes, size_t length, off64_t at
 int rename(const char *from, const char *to) {
     static __typeof__(&rename) real;
     if (!real) real = REAL(rename);
-    if (control && (control->calls & RENAMES) && fails_at(RENAMES, to)) return -1;
+    if (control && (control->calls & RENAMES) && fails_at(to)) return -1;
     return real(from, to);
 }
 

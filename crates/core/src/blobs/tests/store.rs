@@ -135,19 +135,19 @@ async fn addresses_names_and_digests_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_of_another_process_leaves_what_is_stored_again_meanwhile() {
-    let (home, first) = store().await;
-    let second = open(home.path()).await;
-    let digest = put(&first, "a", b"again and again").await.unwrap().digest;
-    for _ in 0..200 {
-        let seen = first.list(None, 1).await.unwrap()[0];
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        let storing = tokio::spawn({
-            let first = first.clone();
-            async move { put(&first, "a", b"again and again").await.unwrap() }
-        });
-        second.delete_unreferenced(second.collect(&digest), seen.stored_ms + 1).await.unwrap();
-        storing.await.unwrap();
-        assert!(first.verify(&digest).await.unwrap());
-    }
+async fn storing_and_deleting_wait_for_another_process_that_does_either() {
+    let (home, blobs) = store().await;
+    let digest = put(&blobs, "a", b"firmware").await.unwrap().digest;
+    let others = std::fs::File::open(home.path().join("objects")).unwrap();
+    others.lock().unwrap();
+    let storing = tokio::spawn({
+        let blobs = blobs.clone();
+        async move { put(&blobs, "b", b"something else").await.map(drop) }
+    });
+    let deleting = tokio::spawn(async move { blobs.delete(&digest).await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!storing.is_finished() && !deleting.is_finished());
+    others.unlock().unwrap();
+    storing.await.unwrap().unwrap();
+    assert!(deleting.await.unwrap().unwrap());
 }
