@@ -9,6 +9,7 @@
 mod place;
 mod access;
 mod collect;
+mod collect_steps;
 mod coverage;
 mod deletions;
 mod files;
