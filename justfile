@@ -21,6 +21,12 @@ test:
 judges:
     tests/clients/judge
 
+# Servers that are killed at work, a hundred times, and disks that fail; --rounds N, --postgres-s3.
+kill *options:
+    cargo build
+    tests/kill/judge {{options}}
+    tests/kill/faults
+
 # PostgreSQL, an S3 server, copies of Otaru and nginx on this machine, until Ctrl-C.
 cluster *options:
     cargo build

@@ -6,12 +6,11 @@ use otaru_core::app::{App, Swept};
 use tokio_util::sync::CancellationToken;
 
 const BETWEEN_IMPORTS: Duration = Duration::from_secs(2);
-const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
 
 /// Starts the workers; they end with `drain`.
-pub fn start(app: &App, drain: &CancellationToken) {
+pub fn start(app: &App, between_sweeps: Duration, drain: &CancellationToken) {
     tokio::spawn(drain.clone().run_until_cancelled_owned(import_for_ever(app.clone())));
-    tokio::spawn(drain.clone().run_until_cancelled_owned(sweep_for_ever(app.clone())));
+    tokio::spawn(drain.clone().run_until_cancelled_owned(sweep_for_ever(app.clone(), between_sweeps)));
 }
 
 async fn import_for_ever(app: App) {
@@ -25,12 +24,12 @@ async fn import_for_ever(app: App) {
     }
 }
 
-async fn sweep_for_ever(app: App) {
+async fn sweep_for_ever(app: App, between_sweeps: Duration) {
     loop {
         if let Err(error) = app.take_census().await {
             tracing::warn!(%error, "packages cannot be counted now");
         }
-        tokio::time::sleep(BETWEEN_SWEEPS).await;
+        tokio::time::sleep(between_sweeps).await;
         if let Err(error) = app.lay_milestones().await {
             tracing::warn!(%error, "milestones along long lists have to wait");
         }

@@ -35,6 +35,8 @@ pub async fn open(config: &Config, secrets: &Secrets, download_url: String) -> R
         direct_links: config.links.direct,
         max_file_bytes: config.native.package_limit_bytes,
         upload_lifetime_ms: UPLOAD_LIFETIME_MS,
+        unreferenced_ms: milliseconds(config.housekeeping.unreferenced_s),
+        unfinished_ms: milliseconds(config.housekeeping.unfinished_s),
     };
     Ok(App::open(store, blobs, key, Clock::system(), settings, regions(config)?).await?)
 }

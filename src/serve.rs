@@ -46,7 +46,7 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
 
     let app = house::open(config, secrets, urls.download.clone()).await?;
     first_start::run(&app, config, secrets, &urls).await?;
-    background::start(&app, &signals.drain);
+    background::start(&app, Duration::from_secs(config.housekeeping.interval_s), &signals.drain);
     tokio::spawn(signals.drain.clone().run_until_cancelled_owned(metrics.clone().keep_up()));
     let metrics_door = match config.metrics {
         Place::Own(address) => Some(Door::open("metrics", address, None)?),

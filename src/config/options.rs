@@ -113,6 +113,8 @@ pub struct Config {
     #[command(flatten)]
     pub tenants: Tenants,
     #[command(flatten)]
+    pub housekeeping: Housekeeping,
+    #[command(flatten)]
     pub native: Native,
     #[command(flatten)]
     pub iotda: Iotda,
@@ -248,6 +250,24 @@ pub struct Tenants {
     /// How fast the devices of one tenant get bytes, all together; 0 for as fast as it goes
     #[arg(id = "tenants-bytes-per-second", long, value_name = "N", default_value_t = 0)]
     pub bytes_per_second: u64,
+}
+
+/// When what nobody can use any more goes away.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Housekeeping")]
+pub struct Housekeeping {
+    /// Time between two rounds of housekeeping
+    #[arg(id = "housekeeping-interval-s", long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds())]
+    pub interval_s: u64,
+
+    /// How long bytes stay that no package, object or upload refers to; longer than putting together the largest object
+    /// takes. In a bucket they are looked for as often
+    #[arg(id = "housekeeping-unreferenced-s", long, value_name = "SECONDS", default_value_t = 3600, value_parser = seconds())]
+    pub unreferenced_s: u64,
+
+    /// How long an object may arrive in parts, and how long parts stay whose upload is gone
+    #[arg(id = "housekeeping-unfinished-s", long, value_name = "SECONDS", default_value_t = 7 * DAY_S, value_parser = seconds())]
+    pub unfinished_s: u64,
 }
 
 /// Otaru's own API.

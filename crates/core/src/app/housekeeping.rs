@@ -7,13 +7,7 @@ use otaru_model::Sha256;
 use super::{App, Error, uploads};
 use crate::{store, telemetry};
 
-/// How long an object that arrives in parts may take.
-const PARTS_LIFETIME_MS: i64 = 7 * 24 * 3_600_000;
-/// Bytes that nothing refers to stay for a while: the request that stored them may be about to say what they are.
-const UNREFERENCED_MS: i64 = 3_600_000;
 const BLOBS_PER_STEP: usize = 500;
-/// Listing a bucket takes a paid request for each thousand objects, so it is not done in every round.
-const BETWEEN_BUCKET_SWEEPS_MS: i64 = 3_600_000;
 
 /// What a round of housekeeping removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,31 +19,36 @@ pub struct Swept {
 }
 
 impl App {
-    /// One round: expired uploads, nonces and sessions, abandoned parts, and bytes that nothing refers to.
+    /// One round: expired uploads, nonces and sessions, abandoned parts, and bytes that nothing refers to. What fails keeps
+    /// nothing else from being done: on a full disk the records may have to stay, and taking bytes away is what helps.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let now_ms = self.now_ms();
-        self.write_own("sweep", move |tx| {
-            Box::pin(async move {
-                store::access::forget_nonces(tx, now_ms).await?;
-                store::sessions::forget(tx, now_ms).await?;
-                Ok::<_, Error>(())
+        let forgotten = self
+            .write_own("sweep", move |tx| {
+                Box::pin(async move {
+                    store::access::forget_nonces(tx, now_ms).await?;
+                    store::sessions::forget(tx, now_ms).await?;
+                    Ok::<_, Error>(())
+                })
             })
-        })
-        .await?;
-        let uploads = self.sweep_uploads(now_ms).await?;
-        let object_uploads = self.sweep_object_uploads(now_ms).await?;
-        let mut swept = Swept { uploads, object_uploads, ..Swept::default() };
+            .await;
+        let uploads = self.sweep_uploads(now_ms).await;
+        let object_uploads = self.sweep_object_uploads(now_ms).await;
+        let (mut staged, mut blobs) = (Ok(0), Ok(0));
         if self.may_list_bytes(now_ms) {
-            swept.staged = self.sweep_staged(now_ms).await?;
-            swept.blobs = self.sweep_blobs(now_ms).await?;
+            staged = self.sweep_staged(now_ms).await;
+            blobs = self.sweep_blobs(now_ms).await;
         }
-        Ok(swept)
+        forgotten?;
+        Ok(Swept { uploads: uploads?, object_uploads: object_uploads?, staged: staged?, blobs: blobs? })
     }
 
-    /// Whether it is time to look through all stored bytes: on a file system always, in a bucket once in a while.
+    /// Whether it is time to look through all stored bytes: on a file system always, in a bucket once in a while, because
+    /// listing one takes a paid request for each thousand objects. A clock that was set back does not put it off.
     fn may_list_bytes(&self, now_ms: i64) -> bool {
         let swept_ms = self.inner.bytes_swept_ms.load(Ordering::Relaxed);
-        let is_time = !self.inner.blobs.is_shared() || now_ms.saturating_sub(swept_ms) >= BETWEEN_BUCKET_SWEEPS_MS;
+        let is_just_done = (0..self.inner.settings.unreferenced_ms).contains(&now_ms.saturating_sub(swept_ms));
+        let is_time = !self.inner.blobs.is_shared() || !is_just_done;
         if is_time {
             self.inner.bytes_swept_ms.store(now_ms, Ordering::Relaxed);
         }
@@ -73,7 +72,7 @@ impl App {
     }
 
     async fn sweep_object_uploads(&self, now_ms: i64) -> Result<usize, Error> {
-        let before_ms = now_ms - PARTS_LIFETIME_MS;
+        let before_ms = now_ms - self.inner.settings.unfinished_ms;
         let old = self
             .read("sweep_object_uploads", |tx| {
                 Box::pin(async move {
@@ -96,12 +95,20 @@ impl App {
     async fn sweep_staged(&self, now_ms: i64) -> Result<usize, Error> {
         let mut count = 0;
         for staged in self.inner.blobs.list_staged().await? {
-            if staged.modified_ms > now_ms - PARTS_LIFETIME_MS {
+            if staged.modified_ms > now_ms - self.inner.settings.unfinished_ms {
                 continue;
             }
             let name = staged.id.as_str().to_owned();
+            let upload = uploads::upload_of_stage(&staged.id);
             let in_use = self
-                .read("sweep_staged", |tx| Box::pin(async move { Ok(store::objects::stage_in_use(tx, &name).await?) }))
+                .read("sweep_staged", |tx| {
+                    Box::pin(async move {
+                        match upload {
+                            Some(id) => Ok(store::uploads::is_there(tx, &id).await?),
+                            None => Ok(store::objects::stage_in_use(tx, &name).await?),
+                        }
+                    })
+                })
                 .await?;
             if !in_use {
                 count += usize::from(self.inner.blobs.discard(&staged.id).await?);
@@ -111,7 +118,7 @@ impl App {
     }
 
     async fn sweep_blobs(&self, now_ms: i64) -> Result<usize, Error> {
-        let before_ms = now_ms - UNREFERENCED_MS;
+        let before_ms = now_ms - self.inner.settings.unreferenced_ms;
         let (mut count, mut after) = (0, None);
         let (mut stored, mut stored_bytes) = (0, 0);
         loop {
@@ -125,13 +132,14 @@ impl App {
             stored_bytes += blobs.iter().map(|blob| blob.size_bytes).sum::<u64>();
             for blob in blobs.into_iter().filter(|blob| blob.stored_ms < before_ms) {
                 let digest = Sha256(blob.digest.0);
+                let collecting = self.inner.blobs.collect(&blob.digest);
                 let in_use = self
                     .read("sweep_blobs", |tx| {
                         Box::pin(async move { Ok(store::packages::blob_in_use(tx, &digest).await?) })
                     })
                     .await?;
                 if !in_use {
-                    count += usize::from(self.inner.blobs.delete_if_older(&blob.digest, before_ms).await?);
+                    count += usize::from(self.inner.blobs.delete_unreferenced(collecting, before_ms).await?);
                 }
             }
         }

@@ -4,7 +4,7 @@ use otaru_model::{Integrity, Md5, Sha256};
 
 use super::{App, Error, Noun};
 use crate::blobs::remote::{RemoteError, RemoteObject};
-use crate::blobs::{Finished, StageId};
+use crate::blobs::{Placed, StageId};
 use crate::clock::random_text;
 use crate::store;
 use crate::store::packages::Import;
@@ -51,7 +51,9 @@ impl App {
         self.settle(import, outcome).await.map(|()| true)
     }
 
-    async fn settle(&self, import: Import, outcome: Result<Finished, String>) -> Result<(), Error> {
+    async fn settle(&self, import: Import, outcome: Result<Placed, String>) -> Result<(), Error> {
+        // The bytes themselves stay in our hands until they are on record.
+        let found = outcome.as_ref().map(|placed| **placed).map_err(String::clone);
         let now_ms = self.now_ms();
         self.write_own("settle_import", move |tx| {
             Box::pin(async move {
@@ -59,7 +61,7 @@ impl App {
                 let Some(mut package) = store::packages::by_id(tx, &import.package).await? else {
                     return Ok::<_, Error>(());
                 };
-                match outcome {
+                match found {
                     Ok(bytes) => {
                         let Some(file) = package.files.get_mut(import.position) else { return Ok(()) };
                         file.size_bytes = bytes.size_bytes;

@@ -102,6 +102,10 @@ pub struct Settings {
     pub max_file_bytes: u64,
     /// How long an upload that nobody uses is kept.
     pub upload_lifetime_ms: i64,
+    /// How long bytes stay that nothing refers to: the request that stored them may be about to say what they are.
+    pub unreferenced_ms: i64,
+    /// How long an object that arrives in parts may take, and how long parts stay that belong to nothing.
+    pub unfinished_ms: i64,
 }
 
 impl Default for Settings {
@@ -112,6 +116,8 @@ impl Default for Settings {
             direct_links: false,
             max_file_bytes: 8 << 30,
             upload_lifetime_ms: 24 * 3_600_000,
+            unreferenced_ms: 3_600_000,
+            unfinished_ms: 7 * 24 * 3_600_000,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::error::gone;
 use super::objects::{MAX_OBJECT_BYTES, Writing, check_digests, check_key, too_large};
 use super::{App, Caller, Error, Expected, NewObject, Noun, objects};
-use crate::blobs::{BlobReader, Finished, StageId};
+use crate::blobs::{BlobReader, Placed, StageId};
 use crate::store::{self, Tx};
 use crate::telemetry;
 
@@ -61,7 +61,7 @@ pub struct Composed {
     caller: Caller,
     upload: ObjectUpload,
     parts: Vec<(ObjectPart, String)>,
-    finished: Finished,
+    finished: Placed,
     etag: String,
 }
 

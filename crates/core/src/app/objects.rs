@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::gone;
 use super::{App, Caller, Error, Noun};
-use crate::blobs::{BlobError, BlobReader, Finished, StageId, Staged};
+use crate::blobs::{BlobError, BlobReader, Finished, Placed, StageId, Staged};
 use crate::clock::random_text;
 use crate::store::objects::KeyStart;
 use crate::store::{self, Tx};
@@ -210,7 +210,7 @@ impl App {
         &self,
         caller: &Caller,
         new: NewObject,
-        finished: Finished,
+        finished: Placed,
         etag: String,
     ) -> Result<Object, Error> {
         check_key(&new.key)?;

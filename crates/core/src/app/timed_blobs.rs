@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use crate::blobs::{
-    Appending, BlobError, BlobReader, Blobs, Digest, Finished, Space, StageId, Staged, StagedUpload, StoredBlob,
+    Appending, BlobError, BlobReader, Blobs, Collecting, Digest, Placed, Space, StageId, Staged, StagedUpload,
+    StoredBlob,
 };
 use crate::telemetry::blob;
 
@@ -30,13 +31,13 @@ macro_rules! timed {
 timed! {
     stage(id: &StageId, limit_bytes: u64) -> Staged;
     append(id: &StageId, offset_bytes: u64, limit_bytes: u64) -> Appending;
-    compose(parts: &[StageId], limit_bytes: u64) -> Finished;
+    compose(parts: &[StageId], limit_bytes: u64) -> Placed;
     staged_len(id: &StageId) -> u64;
     list_staged() -> Vec<StagedUpload>;
     discard(id: &StageId) -> bool;
     open_blob(digest: &Digest) -> BlobReader;
     verify(digest: &Digest) -> bool;
-    delete_if_older(digest: &Digest, before_ms: i64) -> bool;
+    delete_unreferenced(collecting: Collecting, before_ms: i64) -> bool;
     list(after: Option<&Digest>, limit: usize) -> Vec<StoredBlob>;
     space() -> Space;
     probe() -> ();

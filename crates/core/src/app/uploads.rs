@@ -1,12 +1,15 @@
 //! Uploads: files on their way into a package, in one go or in pieces that survive a broken connection.
 
 use bytes::Bytes;
-use otaru_model::{Complete, Md5, Right, Sha256, Upload};
+use otaru_model::{Complete, Id, Md5, Right, Sha256, Upload};
 
 use super::{App, Caller, Error, Noun};
-use crate::blobs::{Appending, BlobError, Finished, StageId, Staged};
+use crate::blobs::{Appending, BlobError, Finished, Placed, StageId, Staged};
 use crate::store;
 use crate::telemetry;
+
+/// What the names of stages begin with that are uploads in pieces.
+const STAGE: &str = "upload-";
 
 #[derive(Clone, Debug)]
 pub struct NewUpload {
@@ -158,8 +161,8 @@ impl App {
         Ok(())
     }
 
-    async fn record(&self, upload: &Upload, finished: Finished) -> Result<Complete, Error> {
-        let bytes = complete(&finished);
+    async fn record(&self, upload: &Upload, placed: Placed) -> Result<Complete, Error> {
+        let bytes = complete(&placed);
         let id = upload.id;
         let recorded = self
             .write_own("complete_upload", move |tx| {
@@ -230,5 +233,10 @@ pub(super) fn complete(finished: &Finished) -> Complete {
 
 /// Where the pieces of an upload wait in the blob room.
 pub(super) fn stage_of(upload: &Upload) -> Result<StageId, Error> {
-    Ok(StageId::new(format!("upload-{}", upload.id))?)
+    Ok(StageId::new(format!("{STAGE}{}", upload.id))?)
+}
+
+/// The other way round.
+pub(super) fn upload_of_stage(stage: &StageId) -> Option<Id> {
+    stage.as_str().strip_prefix(STAGE)?.parse().ok()
 }

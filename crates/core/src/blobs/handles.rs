@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
-use super::{BlobError, Finished, bucket, fs};
+use super::{BlobError, Finished, Placed, bucket, fs};
 
 /// An upload in one go, hashed while it streams. Dropped before its end it leaves nothing.
 pub struct Staged(pub(super) StagedIn);
@@ -34,7 +34,7 @@ impl Staged {
     }
 
     /// Ends the upload: durable and in its place as a blob.
-    pub async fn finish(self) -> Result<Finished, BlobError> {
+    pub async fn finish(self) -> Result<Placed, BlobError> {
         match self.0 {
             StagedIn::Fs(staged) => staged.finish().await,
             StagedIn::Bucket(staged) => staged.finish().await,

@@ -10,13 +10,14 @@
 //! Bytes are durable before anything is acknowledged. Reading ([`Blobs::open_blob`]) is by range and streams.
 //!
 //! Nothing here knows packages: what refers to a blob stands in the database, and whoever collects unreferenced blobs calls
-//! [`Blobs::delete_if_older`].
+//! [`Blobs::delete_unreferenced`].
 
 mod bucket;
 mod digest;
 mod error;
 mod fs;
 mod handles;
+mod hands;
 pub mod remote;
 mod staging;
 #[cfg(test)]
@@ -29,17 +30,20 @@ use std::time::Duration;
 pub use digest::{Digest, Finished};
 pub use error::BlobError;
 pub use handles::{Appending, BlobReader, Staged};
+pub use hands::{Collecting, Placed};
 pub use staging::{StageId, StagedUpload};
 
 use bucket::Bucket;
 use fs::Fs;
 use handles::{AppendingTo, ReaderOf, StagedIn};
+use hands::Hands;
 use remote::Credentials;
 
 /// The blob store. Cloning is cheap, all clones are the same store.
 #[derive(Clone)]
 pub struct Blobs {
     backend: Backend,
+    hands: Hands,
 }
 
 /// Where the bytes are. All methods of [`Blobs`] and of what it hands out are asynchronous and say nothing about files, so
@@ -83,17 +87,20 @@ impl Blobs {
 
     /// Like [`Blobs::open`]; `credentials` are for a bucket whose address has none.
     pub async fn open_with(url: &str, credentials: Option<Credentials>) -> Result<Blobs, BlobError> {
+        let hands = Hands::default();
         let backend = match url.split_once(':') {
-            Some(("fs", path)) if !path.is_empty() => Backend::Fs(Arc::new(Fs::open(path.into()).await?)),
+            Some(("fs", path)) if !path.is_empty() => {
+                Backend::Fs(Arc::new(Fs::open(path.into(), hands.clone()).await?))
+            }
             Some(("s3" | "obs" | "oss", rest)) if rest.starts_with("//") => {
-                Backend::Bucket(Arc::new(Bucket::open(url, credentials).await?))
+                Backend::Bucket(Arc::new(Bucket::open(url, credentials, hands.clone()).await?))
             }
             _ => {
                 let text = "the address of a blob store is fs:PATH, s3://BUCKET?…, obs://BUCKET?… or oss://BUCKET?…";
                 return Err(BlobError::Malformed(text.to_owned()));
             }
         };
-        Ok(Blobs { backend })
+        Ok(Blobs { backend, hands })
     }
 
     /// Whether several copies of the server can share this store.
@@ -124,7 +131,7 @@ impl Blobs {
 
     /// Makes one blob of staged uploads, in the order given. They stay staged, so that the caller can record the blob first
     /// and may repeat the call after a failure; [`Blobs::discard`] removes them. A single upload is not copied.
-    pub async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Finished, BlobError> {
+    pub async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Placed, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.compose(parts, limit_bytes).await,
             Backend::Bucket(bucket) => bucket.compose(parts, limit_bytes).await,
@@ -187,16 +194,21 @@ impl Blobs {
 
     /// Removes a blob; false if there is none.
     pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        self.delete_if_older(digest, i64::MAX).await
+        self.delete_unreferenced(self.collect(digest), i64::MAX).await
     }
 
-    /// Removes a blob that was stored before `before_ms`; false if there is none or if it was stored (again) since. A
-    /// collector that has found no reference to a blob deletes it so: an upload of the same content that finishes in between
-    /// is not lost.
-    pub async fn delete_if_older(&self, digest: &Digest, before_ms: i64) -> Result<bool, BlobError> {
+    /// What a collector says before it looks whether anything refers to a blob.
+    pub fn collect(&self, digest: &Digest) -> Collecting {
+        self.hands.collect(digest)
+    }
+
+    /// Removes a blob to which nothing referred after [`Blobs::collect`], if it was stored before `before_ms`; false if there
+    /// is none, if it was stored (again) since, or if somebody is about to record it: an upload of the same content that
+    /// finishes in between is not lost.
+    pub async fn delete_unreferenced(&self, collecting: Collecting, before_ms: i64) -> Result<bool, BlobError> {
         match &self.backend {
-            Backend::Fs(fs) => fs.delete_if_older(digest, before_ms).await,
-            Backend::Bucket(bucket) => bucket.delete_if_older(digest, before_ms).await,
+            Backend::Fs(fs) => fs.delete_if_older(collecting, before_ms).await,
+            Backend::Bucket(bucket) => bucket.delete_if_older(collecting, before_ms).await,
         }
     }
 

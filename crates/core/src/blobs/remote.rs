@@ -14,7 +14,7 @@ use opendal_http_transport_reqwest::ReqwestTransport;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::{BlobError, Blobs, Finished, StageId};
+use super::{BlobError, Blobs, Placed, StageId};
 
 /// Where the native protocol of the `obs` scheme reaches a bucket by its name. Any other host is taken by the library for a
 /// domain bound to one bucket, so such sites are spoken to through their S3 interface.
@@ -209,7 +209,7 @@ impl Region {
         blobs: &Blobs,
         id: &StageId,
         limit_bytes: u64,
-    ) -> Result<Finished, RemoteError> {
+    ) -> Result<Placed, RemoteError> {
         let operator = self.operator(bucket, "/", PATIENCE)?;
         let key = checked_key(key)?;
         if seen.size_bytes > limit_bytes {

@@ -88,13 +88,14 @@ impl SqliteStore {
             Box::new(move |commit| {
                 let answer = match commit {
                     Ok(()) => outcome,
+                    Err(StoreError::Full) => Err(StoreError::Full.into()),
                     Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
                 };
                 // A caller that went away does not need its answer.
                 let _ = sender.send(answer);
             })
         });
-        let gone = || E::from(StoreError::Unavailable("the store is shutting down".to_owned()));
+        let gone = || E::from(StoreError::Unavailable("the store takes no writes now".to_owned()));
         self.inner.writer.send(job).await.map_err(|_| gone())?;
         receiver.await.map_err(|_| gone())?
     }
@@ -155,7 +156,14 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
         let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
         if begun.is_ok() {
-            answers.extend(batch.drain(..).map(|job| job(&mut connection)));
+            for job in batch.drain(..) {
+                // After a failure of the disk SQLite may take the whole group back by itself. What came after that would be
+                // committed verb by verb, and be told that it was not.
+                if connection.is_autocommit() {
+                    break;
+                }
+                answers.push(job(&mut connection));
+            }
         }
         let verbs = answers.len();
         let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
@@ -246,4 +254,71 @@ pub(super) fn execute(
     }
     let changed = prepared.execute(rusqlite::params_from_iter(parameters))?;
     Ok(u64::try_from(changed).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// What SQLite does by itself when the disk fails under a statement.
+    async fn lose_the_transaction(store: Store) -> Result<(), StoreError> {
+        store
+            .write(|tx| {
+                let Tx::Sqlite(connection) = tx else { panic!("this is SQLite") };
+                let lost = connection.execute_batch("ROLLBACK").map_err(StoreError::from);
+                Box::pin(std::future::ready(lost))
+            })
+            .await
+    }
+
+    async fn put(store: Store, name: &'static str) -> Result<(), StoreError> {
+        store
+            .write(move |tx| {
+                let Tx::Sqlite(connection) = tx else { panic!("this is SQLite") };
+                let done = connection.execute("INSERT INTO settings (name, value) VALUES (?1, 'x')", [name]);
+                Box::pin(std::future::ready(done.map(drop).map_err(StoreError::from)))
+            })
+            .await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn when_the_disk_takes_a_group_of_verbs_back_none_of_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("a.db").display())).await.unwrap();
+        // The writer waits in a verb until the others are in its queue: they become one group.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let (blocked, is_blocked) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let (store, wait) = (store.clone(), std::sync::Arc::new(std::sync::Mutex::new(wait)));
+            async move {
+                store
+                    .write(move |_| {
+                        blocked.send(()).unwrap();
+                        wait.lock().unwrap().recv().unwrap();
+                        Box::pin(std::future::ready(Ok::<_, StoreError>(())))
+                    })
+                    .await
+            }
+        });
+        tokio::task::spawn_blocking(move || is_blocked.recv().unwrap()).await.unwrap();
+        let group = futures::future::join3(
+            put(store.clone(), "before"),
+            lose_the_transaction(store.clone()),
+            put(store.clone(), "after"),
+        );
+        let (outcomes, ()) = futures::future::join(group, async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            go.send(()).unwrap();
+        })
+        .await;
+        first.await.unwrap().unwrap();
+        assert!(outcomes.0.is_err() && outcomes.1.is_err() && outcomes.2.is_err(), "{outcomes:?}");
+        for name in ["before", "after"] {
+            let there =
+                store.read(move |tx| Box::pin(async move { crate::store::settings::get(tx, name).await })).await;
+            assert_eq!(there.unwrap(), None, "{name} was told to have failed");
+        }
+        put(store.clone(), "after").await.expect("the next group is well");
+    }
 }

@@ -21,6 +21,7 @@ statements! {
         WHERE id = $1 AND size_bytes IS NULL AND (declared_bytes IS NULL OR declared_bytes = $2)";
     COMPLETE = "UPDATE uploads SET size_bytes = $2, sha256 = $3, md5 = $4 WHERE id = $1";
     DELETE = "DELETE FROM uploads WHERE id = $1";
+    IS_THERE = "SELECT 1 FROM uploads WHERE id = $1";
     EXPIRED = concat!("SELECT ", columns!(), " FROM uploads WHERE expires_ms < $1 ORDER BY expires_ms LIMIT 100");
 }
 
@@ -79,6 +80,10 @@ pub async fn complete(tx: &mut Tx<'_>, id: &Id, bytes: &Complete) -> Result<bool
     let size = i64::try_from(bytes.size_bytes).unwrap_or(i64::MAX);
     let parameters = [id.into(), size.into(), (&bytes.sha256).into(), bytes.md5.as_bytes().as_slice().into()];
     Ok(tx.execute(&COMPLETE, &parameters).await? == 1)
+}
+
+pub async fn is_there(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.row(&IS_THERE, &[id.into()], |_| Ok(())).await?.is_some())
 }
 
 pub async fn delete(tx: &mut Tx<'_>, id: &Id) -> Result<bool, StoreError> {

@@ -53,6 +53,7 @@ pub async fn uploads_expire(place: &Place) {
         for (number, expires_ms) in [(400, 30), (401, 10), (402, 20)] {
             uploads::insert(tx, &upload(number, 1, expires_ms)).await?;
         }
+        assert!(uploads::is_there(tx, &id(401)).await? && !uploads::is_there(tx, &id(404)).await?);
         uploads::expired(tx, 30).await?
     });
     assert_eq!(expired, [upload(401, 1, 10), upload(402, 1, 20)], "first those that ended first");

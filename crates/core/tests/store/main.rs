@@ -8,6 +8,8 @@
 #[macro_use]
 mod place;
 mod access;
+mod collect;
+mod collect_steps;
 mod coverage;
 mod deletions;
 mod files;

@@ -61,13 +61,34 @@ impl Place {
     pub async fn copies(&self) -> ([App; 2], Caller) {
         let first = self.app().await;
         let second = if self.is_shared() { self.app().await } else { first.clone() };
+        let owner = self.owner(&first).await;
+        ([first, second], owner)
+    }
+
+    async fn owner(&self, first: &App) -> Caller {
         let made = first.bootstrap(Some((KEY_ID.to_owned(), Secret::new(SECRET)))).await.unwrap();
         let tenant = made.expect("a new database is a first start").tenant;
-        ([first, second], Caller::new(tenant.id, KEY_ID, Role::Admin))
+        Caller::new(tenant.id, KEY_ID, Role::Admin)
+    }
+
+    /// Two copies in one process, which share what there is of blobs as well.
+    pub async fn copies_of_one_process(&self) -> ([App; 2], Caller) {
+        let blobs = self.blobs().await;
+        let first = self.app_with(blobs.clone()).await;
+        let second = if self.is_shared() { self.app_with(blobs).await } else { first.clone() };
+        let owner = self.owner(&first).await;
+        ([first, second], owner)
     }
 
     pub async fn app(&self) -> App {
-        let blobs = Blobs::open(&format!("fs:{}", self.folder.path().join("blobs").display())).await.unwrap();
+        self.app_with(self.blobs().await).await
+    }
+
+    async fn blobs(&self) -> Blobs {
+        Blobs::open(&format!("fs:{}", self.folder.path().join("blobs").display())).await.unwrap()
+    }
+
+    async fn app_with(&self, blobs: Blobs) -> App {
         let (store, key) = (self.store().await, MasterKey::from_bytes([7; 32]));
         App::open(store, blobs, key, self.clock.clone(), Settings::default(), BTreeMap::new()).await.unwrap()
     }

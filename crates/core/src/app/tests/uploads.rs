@@ -55,6 +55,24 @@ async fn what_no_package_uses_is_swept_and_what_one_uses_stays() {
 }
 
 #[tokio::test]
+async fn pieces_stay_as_long_as_their_upload_is_on_record() {
+    let town = Town::new().await;
+    let mut new = town.new_upload();
+    new.lifetime_ms = 1000 * 365 * 24 * 3_600_000;
+    let upload = town.app.create_upload(&town.admin, new).await.unwrap();
+    let mut receiving = town.app.receive_piece(upload.clone(), 0).await.unwrap();
+    receiving.write(Bytes::from_static(b"hello ")).await.unwrap();
+    receiving.finish().await.unwrap();
+    // The file was written long ago by our clock, far longer than parts stay that belong to nothing.
+    town.clock.advance(100 * 365 * 24 * 3_600_000);
+    assert_eq!(town.app.sweep().await.unwrap(), Swept::default());
+    assert_eq!(town.app.received_bytes(&upload).await.unwrap(), 6);
+    town.clock.advance(1000 * 365 * 24 * 3_600_000);
+    assert_eq!(town.app.sweep().await.unwrap().uploads, 1);
+    assert_eq!(town.app.inner.blobs.list_staged().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn an_upload_is_open_for_its_time_and_usable_for_longer() {
     let town = Town::new().await;
     let upload = town.app.create_upload(&town.admin, town.new_upload()).await.unwrap();

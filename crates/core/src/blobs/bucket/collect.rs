@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use super::append::Staging;
 use super::error::{listing, reading, writing};
 use super::{Bucket, place_of};
-use crate::blobs::{BlobError, Digest, Space, StageId, StagedUpload, StoredBlob};
+use crate::blobs::{BlobError, Collecting, Digest, Space, StageId, StagedUpload, StoredBlob};
 
 /// An object store is as large as one pays for. The number stays exact in every reader of JSON.
 const ENDLESS_BYTES: u64 = 1 << 53;
@@ -37,7 +37,12 @@ impl Bucket {
     }
 
     /// What is deleted is the objects that were found old, each by a key that nobody will ever write again.
-    pub(in crate::blobs) async fn delete_if_older(&self, digest: &Digest, before_ms: i64) -> Result<bool, BlobError> {
+    pub(in crate::blobs) async fn delete_if_older(
+        &self,
+        collecting: Collecting,
+        before_ms: i64,
+    ) -> Result<bool, BlobError> {
+        let digest = collecting.digest();
         let places = self.places(digest).await?;
         if places.is_empty() || places.iter().any(|place| place.named_ms >= before_ms) {
             return Ok(false);
@@ -52,6 +57,10 @@ impl Bucket {
             if before_ms != i64::MAX && written_ms.is_some_and(|written_ms| written_ms >= before_ms) {
                 return Ok(false);
             }
+        }
+        // Who places it from now on makes an object of its own.
+        if !collecting.is_free() {
+            return Ok(false);
         }
         self.known.remove(digest);
         self.remove_all(places.iter().map(|place| place.key.to_string()).collect()).await?;

@@ -13,14 +13,14 @@ use super::read::bytes_of;
 use super::upload::part_bytes;
 use super::{Bucket, Source};
 use crate::blobs::digest::Pass;
-use crate::blobs::{BlobError, Digest, Finished, StageId, off_runtime};
+use crate::blobs::{BlobError, Digest, Placed, StageId, off_runtime};
 
 /// How much is gathered for one trip to the blocking pool.
 const BATCH_BYTES: usize = 1 << 20;
 
 impl Bucket {
     /// Hashes the pieces and then has the store put them together within itself. Bytes that fit into one part are put by us.
-    pub(in crate::blobs) async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Finished, BlobError> {
+    pub(in crate::blobs) async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Placed, BlobError> {
         let mut pieces = Vec::new();
         for part in parts {
             if self.is_growing(part) {
@@ -56,8 +56,8 @@ impl Bucket {
         }
         let finished = pass.finish();
         let source = if is_small { Source::Bytes(Buffer::from(whole)) } else { Source::Objects(&pieces) };
-        self.place(&finished.digest, finished.size_bytes, source).await?;
-        Ok(finished)
+        let hold = self.place(&finished.digest, finished.size_bytes, source).await?;
+        Ok(Placed::new(finished, hold))
     }
 
     pub(in crate::blobs) async fn staged_len(&self, id: &StageId) -> Result<u64, BlobError> {

@@ -31,6 +31,7 @@ pub use append::Appending;
 pub use read::BlobReader;
 pub use upload::Staged;
 
+use super::hands::{Hands, Hold};
 use super::remote::{Credentials, PATIENCE, Region};
 use super::{BlobError, Digest, StageId};
 use crate::clock::{Clock, random_text};
@@ -51,6 +52,7 @@ pub(super) struct Bucket {
     known: Cache<Digest, Known>,
     /// Uploads that grow through this copy of the server right now.
     growing: Mutex<HashSet<StageId>>,
+    hands: Hands,
 }
 
 /// One object that is a blob.
@@ -77,7 +79,7 @@ enum Source<'s> {
 
 impl Bucket {
     /// Opens `scheme://bucket/prefix?options`; the bucket has to exist and to let us in.
-    pub(super) async fn open(url: &str, given: Option<Credentials>) -> Result<Bucket, BlobError> {
+    pub(super) async fn open(url: &str, given: Option<Credentials>, hands: Hands) -> Result<Bucket, BlobError> {
         let address = Address::parse(url)?;
         let credentials = address.credentials.or(given);
         let region = Region::parse_with(url, credentials).map_err(malformed)?;
@@ -88,6 +90,7 @@ impl Bucket {
             clock: Clock::system(),
             known: Cache::new(10_000),
             growing: Mutex::default(),
+            hands,
         };
         bucket.names("staging/").await?;
         Ok(bucket)
@@ -101,7 +104,8 @@ impl Bucket {
     /// Makes an object the blob of this name, whole or not at all. Of the objects of the same content all but the newest go,
     /// because nobody would look at them any more; that also mends a damaged one. The newest is young, so no collector takes
     /// it, and whoever places another one at the same time leaves the same one.
-    async fn place(&self, digest: &Digest, size_bytes: u64, source: Source<'_>) -> Result<(), BlobError> {
+    async fn place(&self, digest: &Digest, size_bytes: u64, source: Source<'_>) -> Result<Hold, BlobError> {
+        let hold = self.hands.hold(digest);
         let named_ms = self.clock.now_ms();
         let key = format!("{}{}", folder(digest), self.fresh_name());
         match source {
@@ -137,7 +141,7 @@ impl Bucket {
             }
         }
         self.remember(digest, newest);
-        Ok(())
+        Ok(hold)
     }
 
     fn remember(&self, digest: &Digest, place: Place) {

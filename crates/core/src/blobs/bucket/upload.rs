@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::error::writing;
 use super::{Bucket, Source};
 use crate::blobs::digest::Pass;
-use crate::blobs::{BlobError, Finished, StageId, off_runtime};
+use crate::blobs::{BlobError, Finished, Placed, StageId, off_runtime};
 
 /// How much is gathered before it is sent, at `offset_bytes` of an upload: small, because each upload under way holds a few
 /// of these in memory, and larger the longer the upload is, because an object has 10,000 parts at most. They suffice for two
@@ -76,7 +76,7 @@ impl Staged {
         self.taken_bytes
     }
 
-    pub async fn finish(mut self) -> Result<Finished, BlobError> {
+    pub async fn finish(mut self) -> Result<Placed, BlobError> {
         let Sink { writer, pass } = self.idle().await?;
         let part = mem::take(&mut self.part);
         match writer {
@@ -84,8 +84,8 @@ impl Staged {
                 let (pass, part) = hash(pass, part).await?;
                 let finished = pass.finish();
                 let bytes = Source::Bytes(Buffer::from(part));
-                self.bucket.place(&finished.digest, finished.size_bytes, bytes).await?;
-                Ok(finished)
+                let hold = self.bucket.place(&finished.digest, finished.size_bytes, bytes).await?;
+                Ok(Placed::new(finished, hold))
             }
             Some(writer) => {
                 let pass = send_last(writer, pass, part).await?;
@@ -93,7 +93,7 @@ impl Staged {
                 let staged = [(self.key.clone(), finished.size_bytes)];
                 let placed = self.bucket.place(&finished.digest, finished.size_bytes, Source::Objects(&staged)).await;
                 self.bucket.remove_all(vec![self.key.clone()]).await?;
-                placed.map(|()| finished)
+                placed.map(|hold| Placed::new(finished, hold))
             }
         }
     }

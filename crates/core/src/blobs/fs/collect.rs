@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{Fs, millis, off_runtime, remove};
-use crate::blobs::{BlobError, Digest, StageId, StagedUpload, StoredBlob};
+use crate::blobs::{BlobError, Collecting, Digest, StageId, StagedUpload, StoredBlob};
 
 impl Fs {
     pub(in crate::blobs) async fn discard(self: &Arc<Fs>, id: &StageId) -> Result<bool, BlobError> {
@@ -33,15 +33,15 @@ impl Fs {
 
     pub(in crate::blobs) async fn delete_if_older(
         self: &Arc<Fs>,
-        digest: &Digest,
+        collecting: Collecting,
         before_ms: i64,
     ) -> Result<bool, BlobError> {
-        let (fs, digest) = (Arc::clone(self), *digest);
+        let fs = Arc::clone(self);
         off_runtime(move || {
-            let path = fs.object_path(&digest);
-            let _placing = fs.placing.lock().unwrap_or_else(PoisonError::into_inner);
+            let path = fs.object_path(collecting.digest());
+            let _placing = fs.placing();
             match metadata(&path)? {
-                Some(meta) if stored_ms(&meta) < before_ms => Ok(remove(&path)?),
+                Some(meta) if stored_ms(&meta) < before_ms && collecting.is_free() => Ok(remove(&path)?),
                 _ => Ok(false),
             }
         })

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Fs, Partial, lock_error, off_runtime, sync_dir};
 use crate::blobs::digest::Pass;
-use crate::blobs::{BlobError, Digest, Finished, StageId};
+use crate::blobs::{BlobError, Digest, Placed, StageId};
 
 const READ_BYTES: usize = 1 << 20;
 
@@ -17,12 +17,12 @@ impl Fs {
         self: &Arc<Fs>,
         parts: &[StageId],
         limit_bytes: u64,
-    ) -> Result<Finished, BlobError> {
+    ) -> Result<Placed, BlobError> {
         let (fs, parts) = (Arc::clone(self), parts.to_vec());
         off_runtime(move || fs.compose_blocking(&parts, limit_bytes)).await
     }
 
-    fn compose_blocking(&self, parts: &[StageId], limit_bytes: u64) -> Result<Finished, BlobError> {
+    fn compose_blocking(&self, parts: &[StageId], limit_bytes: u64) -> Result<Placed, BlobError> {
         let mut total_bytes = 0u64;
         for part in parts {
             total_bytes = total_bytes.saturating_add(fs::metadata(self.staged_path(part))?.len());
@@ -31,9 +31,9 @@ impl Fs {
             return Err(BlobError::TooLarge);
         }
         if let [part] = parts
-            && let Some(finished) = self.link(part)?
+            && let Some(placed) = self.link(part)?
         {
-            return Ok(finished);
+            return Ok(placed);
         }
 
         self.check_room(total_bytes)?;
@@ -48,13 +48,13 @@ impl Fs {
         }
         whole.sync_data()?;
         let finished = pass.finish();
-        self.place(&partial.path, &finished.digest)?;
-        Ok(finished)
+        let hold = self.place(&partial.path, &finished.digest)?;
+        Ok(Placed::new(finished, hold))
     }
 
     /// Makes a blob of one upload by giving its file a second name; `None` where the file system has no such thing.
     /// [`Fs::append`] leaves files with two names alone.
-    fn link(&self, part: &StageId) -> Result<Option<Finished>, BlobError> {
+    fn link(&self, part: &StageId) -> Result<Option<Placed>, BlobError> {
         let mut file = self.open_staged(part)?;
         let path = self.partial_path("compose");
         match fs::hard_link(self.staged_path(part), &path) {
@@ -71,8 +71,8 @@ impl Fs {
         })?;
         let finished = pass.finish();
         // If this very file is the blob already, renaming does nothing, and the second name goes when it is dropped.
-        self.place(&second_name.path, &finished.digest)?;
-        Ok(Some(finished))
+        let hold = self.place(&second_name.path, &finished.digest)?;
+        Ok(Some(Placed::new(finished, hold)))
     }
 
     pub(in crate::blobs) async fn staged_len(self: &Arc<Fs>, id: &StageId) -> Result<u64, BlobError> {

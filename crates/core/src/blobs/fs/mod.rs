@@ -19,11 +19,12 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use read::BlobReader;
 pub use upload::{Appending, Staged};
 
+use super::hands::{Hands, Hold};
 use super::{BlobError, Digest, Space, off_runtime};
 
 /// Uploads never use the last of a disk: whatever else lives on it (the database, above all) has to keep working. A twentieth
@@ -45,14 +46,32 @@ pub(super) struct Fs {
     /// Taken for putting a blob in its place and for deleting one, so that a collector which saw an old blob cannot delete
     /// the new one of the same name.
     placing: Mutex<()>,
+    hands: Hands,
+}
+
+/// Taken across processes as well: copies of the server may share the directory.
+struct Placing<'f> {
+    fs: &'f Fs,
+    is_locked: bool,
+    _in_process: MutexGuard<'f, ()>,
+}
+
+impl Drop for Placing<'_> {
+    fn drop(&mut self) {
+        if self.is_locked
+            && let Err(error) = self.fs.objects_dir.unlock()
+        {
+            tracing::warn!(%error, "the directory of blobs stays locked for other processes");
+        }
+    }
 }
 
 impl Fs {
-    pub(super) async fn open(root: PathBuf) -> Result<Fs, BlobError> {
-        off_runtime(move || Fs::open_blocking(&root)).await
+    pub(super) async fn open(root: PathBuf, hands: Hands) -> Result<Fs, BlobError> {
+        off_runtime(move || Fs::open_blocking(&root, hands)).await
     }
 
-    fn open_blocking(root: &Path) -> Result<Fs, BlobError> {
+    fn open_blocking(root: &Path, hands: Hands) -> Result<Fs, BlobError> {
         let objects = root.join("objects");
         let staging = root.join("staging");
         let partial = staging.join(".partial");
@@ -74,6 +93,7 @@ impl Fs {
             token: hex::encode(token),
             next_partial: AtomicU64::new(0),
             placing: Mutex::new(()),
+            hands,
         };
         store.sweep()?;
         Ok(store)
@@ -125,19 +145,26 @@ impl Fs {
 
     /// Makes a synced file the blob of this name. A blob that is there already is replaced by its equal: that mends a
     /// damaged one, and its new change time keeps collectors away from it.
-    fn place(&self, from: &Path, digest: &Digest) -> Result<(), BlobError> {
+    fn place(&self, from: &Path, digest: &Digest) -> Result<Hold, BlobError> {
+        let hold = self.hands.hold(digest);
         let [first, second, ..] = digest.0;
         let outer = self.objects.join(hex::encode([first]));
         let inner = outer.join(hex::encode([second]));
         {
             // Directories are made and synced under the lock as well: whoever finds one made may rely on it.
-            let _placing = self.placing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _placing = self.placing();
             make_dir(&outer, &self.objects)?;
             make_dir(&inner, &outer)?;
             fs::rename(from, self.object_path(digest))?;
         }
         sync_dir(&inner)?;
-        Ok(())
+        Ok(hold)
+    }
+
+    /// File systems that cannot lock a directory are for one process at a time.
+    fn placing(&self) -> Placing<'_> {
+        let in_process = self.placing.lock().unwrap_or_else(PoisonError::into_inner);
+        Placing { fs: self, is_locked: self.objects_dir.lock().is_ok(), _in_process: in_process }
     }
 
     /// Refuses `more_bytes` that would use up the reserve.
@@ -203,7 +230,8 @@ fn object_name(digest: &Digest) -> String {
 
 fn make_dir(path: &Path, parent: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
-        Ok(()) => sync_dir(parent),
+        // Whoever finds the directory relies on its being synced, so one that could not be is not left to be found.
+        Ok(()) => sync_dir(parent).inspect_err(|_| drop(fs::remove_dir(path))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
@@ -253,7 +281,7 @@ mod tests {
     #[tokio::test]
     async fn what_would_use_up_the_disk_is_refused_before_it_is_written() {
         let home = tempfile::tempdir().unwrap();
-        let fs = Fs::open(home.path().to_owned()).await.unwrap();
+        let fs = Fs::open(home.path().to_owned(), Hands::default()).await.unwrap();
         let space = fs.space_blocking().unwrap();
         assert!(space.available_bytes < space.total_bytes);
         fs.check_room(space.available_bytes / 2).unwrap();

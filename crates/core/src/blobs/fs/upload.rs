@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::{Fs, Partial, off_runtime, sync_dir, try_lock};
 use crate::blobs::digest::Pass;
-use crate::blobs::{BlobError, Finished, StageId};
+use crate::blobs::{BlobError, Finished, Placed, StageId};
 
 /// Small enough to gather for many uploads at once, large enough that a trip to the blocking pool is nothing beside hashing.
 const BATCH_BYTES: usize = 256 << 10;
@@ -48,31 +48,32 @@ impl Staged {
     }
 
     /// Ends the upload: synced and in its place as a blob.
-    pub async fn finish(self) -> Result<Finished, BlobError> {
-        self.end(|fs, partial, _, finished| fs.place(&partial.path, &finished.digest)).await
+    pub async fn finish(self) -> Result<Placed, BlobError> {
+        let (finished, hold) = self.end(|fs, partial, _, finished| fs.place(&partial.path, &finished.digest)).await?;
+        Ok(Placed::new(finished, hold))
     }
 
     /// Ends the upload but leaves it staged under its id, synced, for [`crate::blobs::Blobs::compose`]. One of the same id
     /// is replaced.
     pub async fn keep(self) -> Result<Finished, BlobError> {
-        self.end(|fs, partial, id, _| {
+        let kept = self.end(|fs, partial, id, _| {
             std::fs::rename(&partial.path, fs.staged_path(id))?;
             Ok(sync_dir(&fs.staging)?)
-        })
-        .await
+        });
+        Ok(kept.await?.0)
     }
 
-    async fn end(
+    async fn end<T: Send + 'static>(
         mut self,
-        settle: impl FnOnce(&Fs, &Partial, &StageId, &Finished) -> Result<(), BlobError> + Send + 'static,
-    ) -> Result<Finished, BlobError> {
+        settle: impl FnOnce(&Fs, &Partial, &StageId, &Finished) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<(Finished, T), BlobError> {
         let mut sink = self.upload.settle().await?;
         let (fs, id, partial) = (self.fs, self.id, self.partial);
         off_runtime(move || {
             sink.file.sync_data()?;
             let finished = sink.pass.take().unwrap_or_default().finish();
-            settle(&fs, &partial, &id, &finished)?;
-            Ok(finished)
+            let settled = settle(&fs, &partial, &id, &finished)?;
+            Ok((finished, settled))
         })
         .await
     }
@@ -311,10 +312,11 @@ impl Drop for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blobs::hands::Hands;
 
     async fn store() -> (tempfile::TempDir, Arc<Fs>) {
         let home = tempfile::tempdir().unwrap();
-        let fs = Arc::new(Fs::open(home.path().to_owned()).await.unwrap());
+        let fs = Arc::new(Fs::open(home.path().to_owned(), Hands::default()).await.unwrap());
         (home, fs)
     }
 

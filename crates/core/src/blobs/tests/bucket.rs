@@ -93,7 +93,7 @@ async fn long_parts_are_put_together_within_the_store() {
         keep_part(&blobs, &format!("part-{n}"), part).await;
     }
     let parts = [0, 1, 2, 3, 4].map(|n| id(&format!("part-{n}")));
-    let finished = blobs.compose(&parts, NO_LIMIT).await.unwrap();
+    let finished = *blobs.compose(&parts, NO_LIMIT).await.unwrap();
     assert_eq!(finished.digest, Digest::of(&bytes));
     assert!(blobs.verify(&finished.digest).await.unwrap());
     assert_eq!(blobs.compose(&parts[..1], NO_LIMIT).await.unwrap().digest, Digest::of(&bytes[..6_000_000]));
@@ -135,7 +135,7 @@ async fn a_collector_of_one_copy_never_takes_what_another_has_just_stored() {
     let seen = first.list(None, 10).await.unwrap()[0];
     tokio::time::sleep(Duration::from_millis(5)).await;
     put(&second, "new", b"wanted by two").await.unwrap();
-    assert!(!first.delete_if_older(&digest, seen.stored_ms + 1).await.unwrap());
+    assert!(!first.delete_unreferenced(first.collect(&digest), seen.stored_ms + 1).await.unwrap());
     // Whoever opened the older object finds the newer one.
     let chunks: Vec<Bytes> = reader.stream(0..100).try_collect().await.unwrap();
     assert_eq!(chunks.concat(), b"wanted by two");

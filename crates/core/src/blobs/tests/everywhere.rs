@@ -63,7 +63,7 @@ async fn many_at_once_may_store_read_and_collect_the_same_content(place: &Place)
             let stored = put(&blobs, &format!("upload-{n}"), &bytes).await.unwrap();
             // A collector whose list is a second old finds the blob too young.
             let before_ms = blobs.list(None, 1).await.unwrap()[0].stored_ms;
-            assert!(!blobs.delete_if_older(&stored.digest, before_ms).await.unwrap());
+            assert!(!blobs.delete_unreferenced(blobs.collect(&stored.digest), before_ms).await.unwrap());
             assert!(read(&blobs, &stored.digest, 0..NO_LIMIT).await.unwrap() == bytes);
         })
     });
@@ -117,11 +117,11 @@ async fn a_blob_stored_again_is_young_again(place: &Place) {
     // File systems keep time in ticks of a few milliseconds.
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     put(&blobs, "again", b"wanted again").await.unwrap();
-    assert!(!blobs.delete_if_older(&digest, seen.stored_ms + 1).await.unwrap());
+    assert!(!blobs.delete_unreferenced(blobs.collect(&digest), seen.stored_ms + 1).await.unwrap());
 
     // Object stores tell the time of an object by the second.
     let seen = blobs.list(None, 10).await.unwrap()[0];
-    assert!(blobs.delete_if_older(&digest, seen.stored_ms + 2_000).await.unwrap());
+    assert!(blobs.delete_unreferenced(blobs.collect(&digest), seen.stored_ms + 2_000).await.unwrap());
     assert!(matches!(blobs.open_blob(&digest).await, Err(BlobError::NotFound)));
 }
 
@@ -139,13 +139,13 @@ async fn parts_are_put_together_in_the_order_given(place: &Place) {
     assert_eq!(blobs.list(None, 10).await.unwrap(), []);
 
     let parts = [id("u-1"), id("u-2"), id("u-3")];
-    let finished = blobs.compose(&parts, 900_000).await.unwrap();
+    let finished = *blobs.compose(&parts, 900_000).await.unwrap();
     let in_one_go = put(&blobs, "all", &whole).await.unwrap();
     assert_eq!(finished, in_one_go);
     assert!(read(&blobs, &finished.digest, 0..NO_LIMIT).await.unwrap() == whole);
 
     // The caller may fail to record the blob and ask again; the parts go when it says so.
-    assert_eq!(blobs.compose(&parts, 900_000).await.unwrap(), finished);
+    assert_eq!(*blobs.compose(&parts, 900_000).await.unwrap(), finished);
     for part in &parts {
         assert!(blobs.discard(part).await.unwrap());
         assert!(!blobs.discard(part).await.unwrap());
@@ -159,7 +159,7 @@ async fn a_part_that_is_sent_again_replaces_the_first(place: &Place) {
     keep_part(&blobs, "part", b"first attempt").await;
     keep_part(&blobs, "part", b"second").await;
     assert_eq!(blobs.staged_len(&id("part")).await.unwrap(), 6);
-    let finished = blobs.compose(&[id("part")], 100).await.unwrap();
+    let finished = *blobs.compose(&[id("part")], 100).await.unwrap();
     assert_eq!(finished.digest, Digest::of(b"second"));
 }
 
@@ -195,7 +195,7 @@ async fn an_append_above_the_limit_leaves_what_was_there_before(place: &Place) {
     assert!(matches!(grow(&blobs, "u", 300_000, b"", 299_999).await, Err(BlobError::TooLarge)));
     assert_eq!(blobs.staged_len(&id("u")).await.unwrap(), 300_000);
     assert_eq!(grow(&blobs, "u", 300_000, &bytes[300_000..600_000], 600_000).await.unwrap(), 600_000);
-    let finished = blobs.compose(&[id("u")], 600_000).await.unwrap();
+    let finished = *blobs.compose(&[id("u")], 600_000).await.unwrap();
     assert_eq!(finished.digest, Digest::of(&bytes[..600_000]));
 }
 

@@ -99,7 +99,7 @@ async fn put(blobs: &Blobs, name: &str, bytes: &[u8]) -> Result<Finished, BlobEr
     for piece in bytes.chunks(100_000) {
         staged.write(Bytes::copy_from_slice(piece)).await?;
     }
-    staged.finish().await
+    Ok(*staged.finish().await?)
 }
 
 /// Appends bytes to a growing upload.

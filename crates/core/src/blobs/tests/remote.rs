@@ -104,7 +104,7 @@ fn region(scheme: &str, address: &str) -> Region {
 }
 
 async fn import(region: &Region, blobs: &Blobs, seen: &RemoteObject, limit: u64) -> Result<Finished, RemoteError> {
-    region.import("firmware", KEY, seen, blobs, &id("import"), limit).await
+    Ok(*region.import("firmware", KEY, seen, blobs, &id("import"), limit).await?)
 }
 
 #[tokio::test]

@@ -133,3 +133,21 @@ async fn addresses_names_and_digests_are_checked() {
     assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
     assert_eq!(serde_json::from_str::<Digest>(&serde_json::to_string(&digest).unwrap()).unwrap(), digest);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storing_and_deleting_wait_for_another_process_that_does_either() {
+    let (home, blobs) = store().await;
+    let digest = put(&blobs, "a", b"firmware").await.unwrap().digest;
+    let others = std::fs::File::open(home.path().join("objects")).unwrap();
+    others.lock().unwrap();
+    let storing = tokio::spawn({
+        let blobs = blobs.clone();
+        async move { put(&blobs, "b", b"something else").await.map(drop) }
+    });
+    let deleting = tokio::spawn(async move { blobs.delete(&digest).await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!storing.is_finished() && !deleting.is_finished());
+    others.unlock().unwrap();
+    storing.await.unwrap().unwrap();
+    assert!(deleting.await.unwrap().unwrap());
+}
