@@ -174,7 +174,9 @@ fn complete(operation: &mut Value) {
 /// Puts the limits of its parameters into an operation; whether it has any behind the `?`.
 fn limit_parameters(operation: &mut Value, id: &str) -> bool {
     let mut has_query = false;
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    // An index would write `"parameters": null` into operations that have none.
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         // A parameter is text or absent, never null.
         let schema = &mut parameter["schema"];
