@@ -32,6 +32,9 @@ struct Options {
     /// Where the randomness begins; another one each time unless given
     #[arg(long)]
     seed: Option<u64>,
+    /// Only requests whose target contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// The server
     #[arg(long, value_name = "FILE", env = "OTARU_BINARY", default_value = "target/debug/otaru")]
     binary: PathBuf,
@@ -84,9 +87,13 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     prepare(&mut keys, &mut place, |request, keys| plainly(&server, keys, request))?;
     let control = Control::make(&server)?;
 
+    let mut corpus = corpus::requests(&place);
+    if let Some(only) = &options.only {
+        corpus.retain(|request| String::from_utf8_lossy(&request.target).contains(only));
+    }
     let fire = Fire {
         server: &server,
-        corpus: corpus::requests(&place),
+        corpus,
         keys,
         left: AtomicU64::new(options.count),
         sent: AtomicU64::new(0),
@@ -95,7 +102,7 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
         faults: Mutex::default(),
     };
     let began = Instant::now();
-    let early_kib = std::thread::scope(|scope| {
+    let tenths_kib = std::thread::scope(|scope| {
         for at in 0..options.connections.max(1) {
             let (fire, seed) = (&fire, seed.wrapping_add(at as u64));
             scope.spawn(move || fire.shoot(seed));
@@ -107,7 +114,7 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     let mut faults = take(&fire.faults);
     drop(fire);
 
-    let late_kib = server.rss_kib();
+    let (early_kib, late_kib) = (tenths_kib.first().copied().unwrap_or_default(), server.rss_kib());
     if !server.is_alive() {
         faults.push("the server ended".to_owned());
     }
@@ -121,7 +128,8 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     faults.extend(server.loud().into_iter().take(FAULTS_MAX).map(|line| format!("in the log: {line}")));
     let rate = sent as f64 / took.as_secs_f64();
     println!("{sent} requests in {:.1} s, {rate:.0} a second, seed {seed}", took.as_secs_f64());
-    println!("memory: {early_kib} KiB after a tenth, {late_kib} KiB at the end");
+    let told: Vec<String> = tenths_kib.iter().map(|kib| (kib >> 10).to_string()).collect();
+    println!("memory: {} MiB after each tenth, {} MiB at the end", told.join(", "), late_kib >> 10);
     let told = statuses.iter().map(|(status, count)| match status {
         0 => format!("closed without one: {count}"),
         _ => format!("{status}: {count}"),
@@ -143,17 +151,17 @@ fn take<T: Default>(from: &Mutex<T>) -> T {
     std::mem::take(&mut *from.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Waits for the end; the server's memory after a tenth of the requests.
-fn watch(fire: &Fire<'_>, count: u64) -> u64 {
-    let mut early_kib = 0;
+/// Waits for the end; the server's memory after each tenth of the requests.
+fn watch(fire: &Fire<'_>, count: u64) -> Vec<u64> {
+    let mut tenths_kib = Vec::new();
     loop {
         std::thread::sleep(Duration::from_millis(20));
         let sent = fire.sent.load(Ordering::Relaxed);
-        if early_kib == 0 && sent >= count / 10 {
-            early_kib = fire.server.rss_kib();
+        if sent * 10 >= count * (tenths_kib.len() as u64 + 1) {
+            tenths_kib.push(fire.server.rss_kib());
         }
         if sent >= count || fire.gone.load(Ordering::Relaxed) {
-            return early_kib;
+            return tenths_kib;
         }
     }
 }
