@@ -21,6 +21,23 @@ test:
 judges:
     tests/clients/judge
 
+# Every parser at a door, ten minutes each with mutated input; `just fuzz json --seconds 60` is one of them for a minute.
+fuzz *options:
+    fuzz/run {{options}}
+
+# A million mutated requests at a release build.
+hostile *options:
+    cargo build --release --bin otaru
+    OTARU_BINARY=target/release/otaru tests/hostile {{options}}
+
+# The own API against its OpenAPI document.
+schema *options:
+    tests/schema/judge {{options}}
+
+# Known holes in crates that are built in; needs the network.
+advisories *options:
+    tests/advisories {{options}}
+
 # Write docs/openapi.json anew from the code.
 openapi:
     OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi

@@ -20,6 +20,7 @@ DEPENDS_ON_MORE = {
     "source_versions": "a delta needs them; for a push that is said in two parameters of a query",
     "Upload-Metadata": "the base64 is that of UTF-8",
     "expires": "a key does not end before it is made",
+    "size_bytes": "162.0 is a whole number, but with a fraction large ones are not read exactly, so 9007199254740991.0 is refused",
     "body": "an upload without tus is a file, which has at least one byte",
 }
 DEPENDS_ON_BYTES = {
@@ -54,6 +55,6 @@ def accepts_what_is_right(ctx, response, case):
     """As `positive_data_acceptance`, but for what depends on more than the document can say."""
     if response.status_code in DEPENDS_ON_BYTES:
         return None
-    if response.status_code == 400 and response.json().get("field") in DEPENDS_ON_MORE:
+    if response.status_code == 400 and (response.json().get("field") or "").split(".")[-1] in DEPENDS_ON_MORE:
         return None
     return positive_data_acceptance(ctx, response, case)
