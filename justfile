@@ -38,10 +38,20 @@ schema *options:
 advisories *options:
     tests/advisories {{options}}
 
+# PostgreSQL, an S3 server, copies of Otaru and nginx on this machine, until Ctrl-C.
+cluster *options:
+    cargo build
+    tests/cluster/setup
+    tests/cluster/up {{options}}
+
 # Write docs/openapi.json anew from the code.
 openapi:
     OTARU_WRITE_OPENAPI=1 cargo test -p otaru-northbound openapi
 
-# Start-up time and idle memory of a release build.
-measure:
-    tests/measure
+# Start-up time and idle memory of a release build; `just measure --builds` builds from nothing, too.
+measure *options:
+    tests/measure {{options}}
+
+# Ratios of Otaru to references that run beside it; `just bench --check` fails below a bar, `just bench lists --quick` tries one group.
+bench *options:
+    benches/run {{options}}

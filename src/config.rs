@@ -36,6 +36,8 @@ pub struct Secrets {
     /// `OTARU_ACCESS_KEY_ID` and `OTARU_ACCESS_KEY_SECRET`: the key pair that the first start
     /// creates.
     pub first_key: Option<(String, Secret)>,
+    /// `OTARU_BLOBS_ACCESS_KEY_ID` and `OTARU_BLOBS_ACCESS_KEY_SECRET`: for the bucket that `blobs` names.
+    pub blobs_key: Option<(String, Secret)>,
 }
 
 /// Where the master key comes from.
@@ -87,6 +89,12 @@ impl Config {
     #[must_use]
     pub fn blobs(&self) -> String {
         self.blobs.clone().unwrap_or_else(|| format!("fs:{}", self.data.join("blobs").display()))
+    }
+
+    /// What one copy of the server grants of a number of calls that all copies share. None stays none.
+    #[must_use]
+    pub fn share(&self, calls: u32) -> u32 {
+        calls.div_ceil(self.copies)
     }
 
     /// The environment wins over the file; `<data>/master.key` unless set.

@@ -101,7 +101,7 @@ fn iotda_settings(config: &Config) -> iotda::Settings {
         token_lifetime_ms: milliseconds(config.iotda.token_lifetime_s),
         max_body_bytes: config.listen.max_body_bytes as usize,
         max_object_bytes: config.iotda.package_limit_bytes,
-        calls_per_minute: config.iotda.calls_per_minute,
+        calls_per_minute: config.share(config.iotda.calls_per_minute),
         projects: config.iotda.projects.iter().map(|project| (project.id.clone(), project.tenant.clone())).collect(),
         ..iotda::Settings::default()
     }
@@ -109,8 +109,8 @@ fn iotda_settings(config: &Config) -> iotda::Settings {
 
 fn oceanconnect_settings(config: &Config) -> oceanconnect::Settings {
     oceanconnect::Settings {
-        calls_per_minute: config.oceanconnect.calls_per_minute,
-        bad_calls_per_minute: config.oceanconnect.bad_calls_per_minute,
+        calls_per_minute: config.share(config.oceanconnect.calls_per_minute),
+        bad_calls_per_minute: config.share(config.oceanconnect.bad_calls_per_minute),
         token_lifetime_s: i64::try_from(config.oceanconnect.token_lifetime_s).unwrap_or(i64::MAX),
         overlapping_tokens: config.oceanconnect.overlapping_tokens,
     }
@@ -126,6 +126,7 @@ fn aliyun_settings(config: &Config, urls: &BaseUrls) -> aliyun::Settings {
         max_body_bytes: config.listen.max_body_bytes as usize,
         max_file_bytes: config.aliyun.package_limit_bytes,
         calls_per_second: config.aliyun.qps.iter().map(|rate| (rate.operation.clone(), rate.per_second)).collect(),
+        copies: config.copies,
         ..aliyun::Settings::default()
     }
 }

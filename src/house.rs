@@ -21,10 +21,18 @@ pub async fn open(config: &Config, secrets: &Secrets, download_url: String) -> R
         .map_err(|error| format!("`data`: cannot make the directory {}: {error}", config.data.display()))?;
     let key = master_key(config, secrets)?;
     let store = Store::open(&config.store()).await.map_err(|error| format!("`store`: {error}"))?;
-    let blobs = Blobs::open(&config.blobs()).await.map_err(|error| format!("`blobs`: {error}"))?;
+    let credentials =
+        secrets.blobs_key.as_ref().map(|(id, secret)| remote::Credentials::new(id.as_str(), secret.reveal()));
+    let blobs = Blobs::open_with(&config.blobs(), credentials).await.map_err(|error| format!("`blobs`: {error}"))?;
+    if config.copies > 1 && !(store.is_shared() && blobs.is_shared()) {
+        tracing::warn!(
+            "`copies` is more than one, and copies can share only a Postgres `store` and `blobs` in a bucket"
+        );
+    }
     let settings = Settings {
         download_url,
         link_lifetime_ms: milliseconds(config.links.lifetime_s),
+        direct_links: config.links.direct,
         max_file_bytes: config.native.package_limit_bytes,
         upload_lifetime_ms: UPLOAD_LIFETIME_MS,
     };

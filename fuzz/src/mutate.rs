@@ -203,7 +203,7 @@ fn replace_number(random: &mut Random, input: &mut Vec<u8>) {
     let Some(from) = input[start..].iter().position(u8::is_ascii_digit).map(|at| start + at) else { return };
     let to = input[from..].iter().position(|byte| !byte.is_ascii_digit()).map_or(input.len(), |at| from + at);
     let number = match random.below(6) {
-        0 => random.next().to_string(),
+        0 => random.number().to_string(),
         1 => format!("-{}", random.below(100)),
         2 => random.below(3000).to_string(),
         3 => "0".repeat(1 + random.below(30)),

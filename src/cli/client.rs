@@ -64,6 +64,9 @@ impl Connection {
             let pem = std::fs::read(path).map_err(|error| file(path, &error))?;
             let authorities = Certificate::from_pem_bundle(&pem)
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            if authorities.is_empty() {
+                return Err(Failure::usage(format!("{} has no certificate in PEM form", path.display())));
+            }
             builder = builder.tls_certs_only(authorities);
         }
         builder.build().map_err(|error| Failure::usage(format!("no HTTP client can be made: {error}")))
@@ -117,9 +120,13 @@ impl Client {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
         request.send().await.map_err(|error| {
             let reason = innermost(&error);
-            Failure::new(Kind::Server, format!("{} cannot be reached: {reason}", self.server)).advise(
-                "is the server running, and is --server (or OTARU_SERVER) its address? `otaru doctor` looks closer",
-            )
+            let advice = if reason.contains("certificate") {
+                "name the authority that signed the server's certificate with --ca (or OTARU_CA); that of a self-signed server \
+                 is tls/cert.pem in its data folder"
+            } else {
+                "is the server running, and is --server (or OTARU_SERVER) its address? `otaru doctor` looks closer"
+            };
+            Failure::new(Kind::Server, format!("{} cannot be reached: {reason}", self.server)).advise(advice)
         })
     }
 

@@ -25,7 +25,8 @@ const DEFAULT_FILE: &str = "otaru.toml";
 const TABLES: [(&str, Option<&str>); 3] = [("regions", Some("url")), ("aliyun-qps", None), ("iotda-projects", None)];
 
 /// Only the environment may set these.
-const SECRETS: [&str; 3] = ["master-key", "access-key-id", "access-key-secret"];
+const SECRETS: [&str; 5] =
+    ["master-key", "access-key-id", "access-key-secret", "blobs-access-key-id", "blobs-access-key-secret"];
 
 /// Why a configuration is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -129,18 +130,20 @@ fn secrets(environment: &BTreeMap<OsString, OsString>) -> Result<Secrets, Config
             None => Err(ConfigError::Value { origin: variable, message: "expected UTF-8 text".to_owned() }),
         }
     };
-    let [master_key, id, secret] = SECRETS;
-    let first_key = match (text(id)?, text(secret)?) {
-        (Some(id), Some(secret)) => Some((id, Secret::new(secret))),
-        (None, None) => None,
-        _ => {
-            return Err(ConfigError::Value {
-                origin: format!("{}, {}", variable(id), variable(secret)),
-                message: "one is useless without the other; set both or none".to_owned(),
-            });
-        }
+    let pair = |id: &str, secret: &str| match (text(id)?, text(secret)?) {
+        (Some(id), Some(secret)) => Ok(Some((id, Secret::new(secret)))),
+        (None, None) => Ok(None),
+        _ => Err(ConfigError::Value {
+            origin: format!("{}, {}", variable(id), variable(secret)),
+            message: "one is useless without the other; set both or none".to_owned(),
+        }),
     };
-    Ok(Secrets { master_key: text(master_key)?.map(Secret::new), first_key })
+    let [master_key, id, secret, blobs_id, blobs_secret] = SECRETS;
+    Ok(Secrets {
+        master_key: text(master_key)?.map(Secret::new),
+        first_key: pair(id, secret)?,
+        blobs_key: pair(blobs_id, blobs_secret)?,
+    })
 }
 
 /// Says in the words of the layer what the parser found wrong.

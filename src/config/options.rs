@@ -26,7 +26,7 @@ const OBJECTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST
     after_help = "Each option is also an environment variable and a key of the TOML file: --tls-cert is OTARU_TLS_CERT \
                   and `cert` under [tls]. Flags win over the environment, the environment over the file, the file over the \
                   defaults.\n\nSecrets come by environment only: OTARU_MASTER_KEY, OTARU_ACCESS_KEY_ID, \
-                  OTARU_ACCESS_KEY_SECRET."
+                  OTARU_ACCESS_KEY_SECRET, OTARU_BLOBS_ACCESS_KEY_ID, OTARU_BLOBS_ACCESS_KEY_SECRET."
 )]
 pub struct Config {
     /// TOML file with options [default: otaru.toml in the working directory, if there is one]
@@ -67,6 +67,11 @@ pub struct Config {
     #[arg(id = "blobs", long, value_name = "URL",
           value_parser = one_of_schemes(&["fs:", "s3://", "obs://", "oss://"]))]
     pub blobs: Option<String>,
+
+    /// Equal copies of the server that share the store and the packages; each grants its share of what clouds limit per
+    /// minute or second
+    #[arg(id = "copies", long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
+    pub copies: u32,
 
     /// File with the key that encrypts stored secrets [default: DATA/master.key, made on first
     /// start]
@@ -220,6 +225,12 @@ pub struct Links {
     /// How long a download link is good
     #[arg(id = "links-lifetime-s", long, value_name = "SECONDS", default_value_t = DAY_S, value_parser = seconds())]
     pub lifetime_s: u64,
+
+    /// Send who follows a download link on to the object store that has the bytes (302); devices have to
+    /// follow
+    #[arg(id = "links-direct", long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+          num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub direct: bool,
 
     /// How fast one address gets the bytes of one link; 0 for as fast as it goes
     #[arg(id = "links-bytes-per-second", long, value_name = "N", default_value_t = 0)]

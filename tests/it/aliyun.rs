@@ -1,16 +1,18 @@
 //! The Alibaba door over sockets: the vendor's documented examples, and what a back office and its devices do around them.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use otaru_northbound::wire::percent::{Text, encode, parse_pairs};
 use otaru_northbound::wire::rpc_v1::{self, SignatureMethod};
 use otaru_northbound::wire::time::TimeFormat;
 use serde_json::Value;
 
 use super::golden::{self, Known};
-use super::http::{Answer, Request};
+use super::http::{Answer, Request, read_answer};
 use super::server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Server};
 
 const BOUNDARY: &str = "----form-of-a-firmware";
@@ -128,6 +130,70 @@ fn a_file_over_the_configured_limit_is_refused() {
     let refused = post_form(&server, &data, &"x".repeat(1001)).expect(400);
     assert!(refused.text().contains("<Code>EntityTooLarge</Code>"), "{}", refused.text());
     post_form(&server, &data, &"x".repeat(1000)).expect(204);
+}
+
+/// Far more than sockets buffer, so that a server which stopped reading would reset the connection under the client.
+#[test]
+fn a_client_that_sends_its_whole_form_first_reads_why_it_was_refused() {
+    let server = Server::with(&["--aliyun-package-limit-bytes", "40000000"]);
+    let data = call(&server, "GenerateOTAUploadURL", &[])["Data"].clone();
+    let long = "x".repeat(30_000_000);
+    let mut wrong_signature = data.clone();
+    wrong_signature["Signature"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".into();
+    let no_file = form(&data, &long).replace("name=\"file\"", "name=\"fyle\"");
+    let too_long = form(&data, &"x".repeat(42_000_000));
+    for (form, code) in [
+        (form(&wrong_signature, &long), "SignatureDoesNotMatch"),
+        (no_file, "MalformedPOSTRequest"),
+        (too_long, "EntityTooLarge"),
+        ("no form at all".repeat(2_000_000), "MalformedPOSTRequest"),
+    ] {
+        let mut stream = TcpStream::connect(server.http).unwrap();
+        let head = format!(
+            "POST /oss HTTP/1.1\r\nHost: {}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n\
+             Content-Length: {}\r\n\r\n",
+            server.http,
+            form.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(form.as_bytes()).unwrap_or_else(|error| panic!("{code}: the form was not taken: {error}"));
+        let answer = read_answer(&mut BufReader::new(stream), false);
+        assert!(answer.text().contains(&format!("<Code>{code}</Code>")), "{code}: {}", answer.text());
+    }
+    // The form is still good for the file that it was made for.
+    post_form(&server, &data, &image()).expect(204);
+}
+
+/// A package made here and renamed by our own API keeps its name to itself.
+#[test]
+fn a_name_is_one_packages_whoever_gives_it() {
+    let server = Server::start();
+    firmware(&server, "meter-fw", &image());
+    let id = firmware(&server, "lamp-fw", &image());
+    let packages = native(&server, Request::new("GET", "/api/v1/packages")).expect(200).json();
+    let found = packages["items"].as_array().unwrap().iter().find(|package| package["name"] == "lamp-fw").unwrap();
+    let rename = |name: &str| {
+        let path = format!("/api/v1/packages/{}", found["id"].as_str().unwrap());
+        native(&server, Request::new("PATCH", &path).json(&serde_json::json!({ "name": name })))
+    };
+    let taken = rename("meter-fw").expect(409).json();
+    assert_eq!((&taken["type"], &taken["field"]), (&"urn:otaru:problem:exists".into(), &"name".into()));
+    assert!(taken["detail"].as_str().unwrap().contains("meter-fw"), "{taken}");
+    rename("gauge-fw").expect(200);
+    assert_eq!(call(&server, "QueryOTAFirmware", &[("FirmwareId", &id)])["FirmwareInfo"]["FirmwareName"], "gauge-fw");
+
+    let create = |name: &str| {
+        let (product, url) = (product(&server, &format!("of {name}")), upload(&server, &image()));
+        let new = [("FirmwareName", name), ("DestVersion", "1"), ("ProductKey", &*product), ("FirmwareUrl", &*url)];
+        call(&server, "CreateOTAFirmware", &new)
+    };
+    assert_eq!(create("gauge-fw")["Code"], "iot.ota.FirmwareNameExisted");
+    assert_eq!(create("lamp-fw")["Success"], true, "the old name is free");
+}
+
+fn native(server: &Server, request: Request) -> Answer {
+    let pair = STANDARD.encode(format!("{ACCESS_KEY_ID}:{ACCESS_KEY_SECRET}"));
+    server.send(&request.header("Authorization", format!("Basic {pair}")))
 }
 
 #[test]

@@ -240,3 +240,67 @@ fn the_doctor_finds_what_is_wrong() {
     assert_eq!(verdict(&found, "master key"), "fail", "{out}");
     assert!(err.contains("1 of"), "{err}");
 }
+
+/// The command's output on a terminal of 100 columns; what goes to standard error is in it as well.
+fn on_a_terminal(server: &Server, arguments: &str) -> String {
+    let line = format!("stty cols 100 && exec {} {arguments}", binary().display());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(server.folder.path());
+    terminal.envs(command(server, &[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output =
+        terminal.env("TERM", "xterm").stdin(Stdio::null()).output().expect("script is there: ./setup installs it");
+    expect(output, 0).0
+}
+
+#[test]
+fn a_push_shows_how_fast_it_is_to_people_and_to_nobody_else() {
+    let server = Server::start();
+    expect(otaru(&server, &["product", "create", "lamp", "--code", "LAMP"]), 0);
+    let bytes: Vec<u8> = (0..24_000_000u32).map(|number| (number.wrapping_mul(number) >> 9) as u8).collect();
+    std::fs::write(server.folder.path().join("lamp.bin"), &bytes).unwrap();
+
+    let seen = on_a_terminal(&server, "package push lamp.bin --product LAMP --version 1");
+    for what in ["hashing", "sending"] {
+        let bar = seen.split(['\r', '\n']).find(|line| line.contains(what) && line.contains("B/s"));
+        let bar = bar.unwrap_or_else(|| panic!("no bar of {what}: {seen:?}"));
+        // The bytes of all bytes, the rate, and the time that is left.
+        let words: Vec<&str> = bar.split_whitespace().collect();
+        assert!(bar.contains("22.89 MiB"), "{bar:?}");
+        assert!(words.iter().any(|word| word.ends_with("B/s")), "{bar:?}");
+        let left = words.last().unwrap().trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+        assert!(left.ends_with('s') && left[..left.len() - 1].parse::<u32>().is_ok(), "{bar:?}");
+    }
+
+    let seen = on_a_terminal(&server, "package push lamp.bin --product LAMP --version 2 --json");
+    let package: Value = serde_json::from_str(&seen).unwrap_or_else(|error| panic!("{error}: {seen:?}"));
+    assert_eq!(package["version"], "2");
+    let (_, err) = expect(otaru(&server, &["package", "push", "lamp.bin", "--product", "LAMP", "--version", "3"]), 0);
+    assert_eq!(err, "", "a file or a pipe gets no bar");
+}
+
+#[test]
+fn a_server_with_its_own_authority_is_reached_over_tls() {
+    let server = Server::with(&["--self-signed", "--https", "127.0.0.1:0"]);
+    let address = format!("https://{}", server.https.expect("the ready line names the HTTPS address"));
+    let ca = server.data().join("tls/cert.pem");
+    let over_tls = |arguments: &[&str]| {
+        let connection = ["--server", &address, "--ca", ca.to_str().unwrap()];
+        otaru(&server, &[arguments, &connection[..]].concat())
+    };
+    expect(over_tls(&["product", "create", "lamp", "--code", "LAMP"]), 0);
+    std::fs::write(server.folder.path().join("lamp.bin"), vec![5u8; 300_000]).unwrap();
+    let push = ["package", "push", "lamp.bin", "--product", "LAMP", "--version", "1", "--json"];
+    let package = json(over_tls(&push));
+    assert_eq!(package["files"][0]["size_bytes"], 300_000);
+    let by_environment = command(&server, &["space", "list", "--server", &address]).env("OTARU_CA", &ca).output();
+    expect(by_environment.unwrap(), 0);
+
+    let (_, unknown) = expect(otaru(&server, &["space", "list", "--server", &address]), 4);
+    assert!(unknown.contains("certificate") && unknown.contains("--ca"), "{unknown}");
+    let other = Server::with(&["--self-signed", "--https", "127.0.0.1:0"]);
+    let wrong = other.data().join("tls/cert.pem");
+    let listed = otaru(&server, &["space", "list", "--server", &address, "--ca", wrong.to_str().unwrap()]);
+    assert!(expect(listed, 4).1.contains("certificate"));
+    let no_pem = otaru(&server, &["space", "list", "--server", &address, "--ca", "lamp.bin"]);
+    assert!(expect(no_pem, 2).1.contains("lamp.bin"));
+}

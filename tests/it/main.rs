@@ -13,6 +13,7 @@ mod iotda;
 mod limits;
 mod logs;
 mod metrics;
+mod native;
 mod objects;
 mod oceanconnect;
 mod server;

@@ -30,19 +30,25 @@ pub struct Postgres {
 /// The server that all tests of this process share.
 pub fn shared() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(Postgres::start)
+    SERVER.get_or_init(|| Postgres::start(None))
+}
+
+/// A server that speaks TLS: its certificate and key, and the authority of client certificates, in PEM.
+#[allow(dead_code, reason = "not every test target that includes this file needs it")]
+pub fn with_tls(certificate: &str, key: &str, client_ca: &str) -> Postgres {
+    Postgres::start(Some([certificate, key, client_ca]))
 }
 
 impl Postgres {
-    fn start() -> Postgres {
+    fn start(tls: Option<[&str; 3]>) -> Postgres {
         let programs = programs().unwrap_or_else(|| {
             panic!("no PostgreSQL server on this machine: install the package `postgresql`, these tests run on it")
         });
         // Between finding a free port and taking it somebody else may be quicker.
-        (0..5).find_map(|_| Postgres::try_start(&programs)).expect("a PostgreSQL server starts on a free port")
+        (0..5).find_map(|_| Postgres::try_start(&programs, tls)).expect("a PostgreSQL server starts on a free port")
     }
 
-    fn try_start(programs: &Path) -> Option<Postgres> {
+    fn try_start(programs: &Path, tls: Option<[&str; 3]>) -> Option<Postgres> {
         let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let port = free.local_addr().expect("it has an address").port();
         drop(free);
@@ -57,6 +63,9 @@ impl Postgres {
             .env("SUPERUSER", SUPERUSER)
             .env("BECOME", become_user)
             .env("LC_ALL", "C")
+            .env("CERTIFICATE", tls.map_or("", |[certificate, ..]| certificate))
+            .env("KEY", tls.map_or("", |[_, key, _]| key))
+            .env("CLIENT_CA", tls.map_or("", |[.., client_ca]| client_ca))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .current_dir("/")
@@ -106,7 +115,14 @@ exec 3<&0 </dev/null
 if [ -n "$BECOME" ]; then chown postgres "$folder" || exit 1; fi
 $BECOME "$PROGRAMS/initdb" -D "$folder/data" -U "$SUPERUSER" -A trust -E UTF8 --locale=C --no-sync >"$folder/log" 2>&1 \
     || { cat "$folder/log" >&2; exit 1; }
-$BECOME "$PROGRAMS/postgres" -D "$folder/data" -p "$PORT" -k "$folder" \
+tls=
+if [ -n "$CERTIFICATE" ]; then
+    for name in CERTIFICATE KEY CLIENT_CA; do eval "printf '%s' \"\$$name\"" >"$folder/$name"; done
+    chmod 600 "$folder/KEY"
+    if [ -n "$BECOME" ]; then chown postgres "$folder/KEY"; fi
+    tls="-c ssl=on -c ssl_cert_file=$folder/CERTIFICATE -c ssl_key_file=$folder/KEY -c ssl_ca_file=$folder/CLIENT_CA"
+fi
+$BECOME "$PROGRAMS/postgres" $tls -D "$folder/data" -p "$PORT" -k "$folder" \
     -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=32MB \
     -c fsync=off -c full_page_writes=off -c deadlock_timeout=100ms -c log_min_messages=fatal 3<&- >>"$folder/log" 2>&1 &
 server=$!

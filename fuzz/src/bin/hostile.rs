@@ -180,7 +180,7 @@ fn plainly(server: &Server, keys: &Keys, mut request: Request) -> Option<otaru_f
     let to = if request.take(DOOR)? == "objects" { server.objects } else { server.http };
     let scheme = request.take(SIGN)?;
     request.set("Host", to.to_string());
-    sign(&mut request, &scheme, keys, Clock::system().now_ms(), Random::new(1).next());
+    sign(&mut request, &scheme, keys, Clock::system().now_ms(), Random::new(1).number());
     request.tell_length();
     let mut connection = Connection::new(to);
     connection.send(&request.write()).ok()?;
@@ -212,7 +212,7 @@ impl Fire<'_> {
         let other = random.pick(&self.corpus)?;
         let door = request.take(DOOR).unwrap_or_default();
         let scheme = request.take(SIGN).unwrap_or_default();
-        let once = random.next();
+        let once = random.number();
         if random.one_in(4) {
             sign(&mut request, &scheme, &self.keys, clock.now_ms(), once);
             request.mutate(random, other);

@@ -18,6 +18,9 @@ pub type Outcome = String;
 /// An outcome, or what did not hold.
 pub type Verdict = Result<Outcome, String>;
 
+/// Inputs to begin with.
+pub type Seeds = Result<Vec<Vec<u8>>, Box<dyn Error>>;
+
 /// What targets need beside their input.
 #[derive(Default)]
 pub struct Ground {
@@ -46,7 +49,7 @@ pub struct Target {
     /// What it feeds.
     pub about: &'static str,
     pub kind: Kind,
-    pub seeds: fn(&mut Ground) -> Result<Vec<Vec<u8>>, Box<dyn Error>>,
+    pub seeds: fn(&mut Ground) -> Seeds,
     pub check: fn(&mut Ground, &[u8]) -> Verdict,
 }
 

@@ -94,17 +94,26 @@ fn an_empty_variable_is_no_variable() {
 
 /// Sets each option alone in each of the three ways; all three have to arrive, and as the same.
 #[test]
+fn copies_share_what_clouds_limit() {
+    assert_eq!(config(&[], &[], "").share(100), 100);
+    let of_three = config(&["--copies=3"], &[], "");
+    assert_eq!([100, 1, 0].map(|calls| of_three.share(calls)), [34, 1, 0], "no limit stays none");
+}
+
+#[test]
 fn every_option_has_one_name_in_three_spellings() {
     let values = [
         ("aliyun-business-failure-status", "400"),
         ("aliyun-qps", "ListOTAFirmware=7"),
         ("blobs", "fs:elsewhere"),
+        ("copies", "3"),
         ("download-url", "http://a"),
         ("http", "127.0.0.1:1"),
         ("https", "127.0.0.1:1"),
         ("iotda-lenient-package-type", "true"),
         ("iotda-projects", "a=DEFAULT"),
         ("iotda-refuse-wrong-sign", "true"),
+        ("links-direct", "true"),
         ("listen-trusted-proxies", "10.0.0.0/8"),
         ("log-format", "json"),
         ("log-level", "debug"),
@@ -203,13 +212,20 @@ fn links_carry_the_addresses_that_are_set_or_open() {
 
 #[test]
 fn secrets_come_by_environment_and_are_not_shown() {
-    let environment =
-        [("OTARU_MASTER_KEY", "topsecret"), ("OTARU_ACCESS_KEY_ID", "AK"), ("OTARU_ACCESS_KEY_SECRET", "hush")];
+    let environment = [
+        ("OTARU_MASTER_KEY", "topsecret"),
+        ("OTARU_ACCESS_KEY_ID", "AK"),
+        ("OTARU_ACCESS_KEY_SECRET", "hush"),
+        ("OTARU_BLOBS_ACCESS_KEY_ID", "BUCKETAK"),
+        ("OTARU_BLOBS_ACCESS_KEY_SECRET", "hush hush"),
+    ];
     let (config, secrets) = load(&["--master-key-file=key"], &environment, "").expect("a configuration");
     let MasterKey::Given(key) = config.master_key(&secrets) else { panic!("the environment wins") };
     assert_eq!(key.reveal(), "topsecret");
     let (id, secret) = secrets.first_key.clone().expect("a key pair");
     assert_eq!((id.as_str(), secret.reveal()), ("AK", "hush"));
+    let (id, secret) = secrets.blobs_key.clone().expect("a key pair");
+    assert_eq!((id.as_str(), secret.reveal()), ("BUCKETAK", "hush hush"));
     let shown = format!("{config:?} {secrets:?}");
     assert!(!shown.contains("topsecret") && !shown.contains("hush"), "{shown}");
 

@@ -1,5 +1,7 @@
 //! Downloads: signed links that expire, and the bytes behind them.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use otaru_model::{Id, Integrity, Package, PackageFile, Right};
@@ -10,6 +12,9 @@ use crate::{request, store};
 
 /// What links are signed as, so that no other signature of the master key is one.
 const SIGNED_AS: &[u8] = b"download link";
+
+/// Who is sent on to an object store goes there at once, and comes back here for another link if it breaks.
+const DIRECT_LINK_LIFETIME: Duration = Duration::from_secs(900);
 
 /// A link to one file of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +68,21 @@ impl App {
         let package = found.ok_or_else(|| Error::not_found(Noun::Package, package))?;
         request::is_by(&package.tenant, None)?;
         self.open_bytes(package, position).await
+    }
+
+    /// Where the object store itself gives the bytes out, if the settings want that and it can; otherwise they are ours to send.
+    pub async fn direct_link(&self, download: &Download) -> Option<String> {
+        if !self.inner.settings.direct_links {
+            return None;
+        }
+        let digest = download.file.sha256?.into();
+        match self.inner.blobs.direct_link(&digest, DIRECT_LINK_LIFETIME, &download.file.name).await {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(%error, "a download goes through this server, because the object store gives no link");
+                None
+            }
+        }
     }
 
     /// Opens a file for somebody who may read the registry.

@@ -141,7 +141,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Full => Error::Full,
             StoreError::Unavailable(_) | StoreError::Conflict(_) => Error::Unavailable(error.to_string()),
-            StoreError::Unexpected(_) => Error::Internal(error.to_string()),
+            StoreError::Unexpected(_) | StoreError::Misconfigured(_) => Error::Internal(error.to_string()),
         }
     }
 }

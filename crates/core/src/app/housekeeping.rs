@@ -1,5 +1,7 @@
 //! Housekeeping: what nobody can use any more goes away.
 
+use std::sync::atomic::Ordering;
+
 use otaru_model::Sha256;
 
 use super::{App, Error, uploads};
@@ -10,6 +12,8 @@ const PARTS_LIFETIME_MS: i64 = 7 * 24 * 3_600_000;
 /// Bytes that nothing refers to stay for a while: the request that stored them may be about to say what they are.
 const UNREFERENCED_MS: i64 = 3_600_000;
 const BLOBS_PER_STEP: usize = 500;
+/// Listing a bucket takes a paid request for each thousand objects, so it is not done in every round.
+const BETWEEN_BUCKET_SWEEPS_MS: i64 = 3_600_000;
 
 /// What a round of housekeeping removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,12 +36,24 @@ impl App {
             })
         })
         .await?;
-        Ok(Swept {
-            uploads: self.sweep_uploads(now_ms).await?,
-            object_uploads: self.sweep_object_uploads(now_ms).await?,
-            staged: self.sweep_staged(now_ms).await?,
-            blobs: self.sweep_blobs(now_ms).await?,
-        })
+        let uploads = self.sweep_uploads(now_ms).await?;
+        let object_uploads = self.sweep_object_uploads(now_ms).await?;
+        let mut swept = Swept { uploads, object_uploads, ..Swept::default() };
+        if self.may_list_bytes(now_ms) {
+            swept.staged = self.sweep_staged(now_ms).await?;
+            swept.blobs = self.sweep_blobs(now_ms).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Whether it is time to look through all stored bytes: on a file system always, in a bucket once in a while.
+    fn may_list_bytes(&self, now_ms: i64) -> bool {
+        let swept_ms = self.inner.bytes_swept_ms.load(Ordering::Relaxed);
+        let is_time = !self.inner.blobs.is_shared() || now_ms.saturating_sub(swept_ms) >= BETWEEN_BUCKET_SWEEPS_MS;
+        if is_time {
+            self.inner.bytes_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+        is_time
     }
 
     async fn sweep_uploads(&self, now_ms: i64) -> Result<usize, Error> {

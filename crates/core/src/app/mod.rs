@@ -29,6 +29,7 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use futures::future::BoxFuture;
 use otaru_model::{Id, IdSource, Kinds};
@@ -84,6 +85,8 @@ struct Inner {
     credentials: Cache<String, Arc<access::Cached>>,
     /// Object stores elsewhere, by the name of their region.
     regions: BTreeMap<String, remote::Region>,
+    /// When this copy last looked through all stored bytes.
+    bytes_swept_ms: AtomicI64,
 }
 
 /// What the verbs need to know of the configuration.
@@ -93,6 +96,8 @@ pub struct Settings {
     pub download_url: String,
     /// How long a download link lives.
     pub link_lifetime_ms: i64,
+    /// Whether who follows a download link is sent on to the object store that has the bytes.
+    pub direct_links: bool,
     /// The largest file that our own door takes.
     pub max_file_bytes: u64,
     /// How long an upload that nobody uses is kept.
@@ -104,6 +109,7 @@ impl Default for Settings {
         Settings {
             download_url: "http://127.0.0.1:8080".to_owned(),
             link_lifetime_ms: 24 * 3_600_000,
+            direct_links: false,
             max_file_bytes: 8 << 30,
             upload_lifetime_ms: 24 * 3_600_000,
         }
@@ -150,6 +156,7 @@ impl App {
             settings,
             credentials: Cache::new(10_000),
             regions,
+            bytes_swept_ms: AtomicI64::new(i64::MIN),
         };
         Ok(App { inner: Arc::new(inner) })
     }
@@ -171,7 +178,7 @@ impl App {
     async fn write<T, F>(&self, caller: &Caller, name: &'static str, verb: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
         let Some((nonce, expires_ms)) = caller.once.clone() else { return self.write_own(name, verb).await };
         let key_id = caller.key_id.clone();
@@ -190,7 +197,7 @@ impl App {
     async fn write_own<T, F>(&self, name: &'static str, verb: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
         let span = tracing::Span::current();
         telemetry::verb(
@@ -203,7 +210,7 @@ impl App {
     async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
         let span = tracing::Span::current();
         telemetry::verb(

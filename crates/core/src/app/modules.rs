@@ -147,7 +147,7 @@ impl App {
         caller: &Caller,
         product: &ProductRef,
         name: &ModuleName,
-        rewrite: impl FnOnce(&mut Option<String>, &mut Option<String>) + Send + 'static,
+        rewrite: impl FnOnce(&mut Option<String>, &mut Option<String>) + Clone + Send + 'static,
     ) -> Result<Module, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, name, now_ms) = (caller.tenant, product.clone(), name.clone(), self.now_ms());

@@ -71,25 +71,36 @@ pub struct CreationRules {
 pub struct Claim {
     pub field: &'static str,
     pub value: String,
+    /// Whether the value is the package's name, so that the claim goes along when any door renames the package.
+    pub is_name: bool,
 }
+
+/// What the stored text of a claim on a package's name begins with.
+pub(super) const NAME_CLAIM: &str = "name/";
 
 impl Claim {
     pub fn new(field: &'static str, value: impl Into<String>) -> Claim {
-        Claim { field, value: value.into() }
+        Claim { field, value: value.into(), is_name: false }
+    }
+
+    pub fn of_name(field: &'static str, name: impl Into<String>) -> Claim {
+        Claim { field, value: name.into(), is_name: true }
     }
 
     pub(super) fn text(&self) -> String {
-        format!("{}:{}", self.field, self.value)
+        format!("{}{}:{}", if self.is_name { NAME_CLAIM } else { "" }, self.field, self.value)
     }
 }
 
 /// A file whose bytes, or whereabouts, are known.
+#[derive(Clone)]
 enum Found {
     Here { file: PackageFile, upload: Option<Id> },
     Elsewhere { file: PackageFile, import: Import },
 }
 
 /// A new package, and those of its files that are in object stores elsewhere.
+#[derive(Clone)]
 struct Prepared {
     new: NewPackage,
     elsewhere: Vec<Option<Found>>,

@@ -2,8 +2,12 @@
 
 use otaru_model::{Id, Integrity, Kinds, Package, PackageFilter, Page, PageOf, Right};
 
+use super::new_packages::NAME_CLAIM;
 use super::{App, Caller, Claim, Error, Noun, ProductRef, products};
 use crate::store::{self, Tx};
+
+/// How much of a name that is made from module and version counts as the name.
+const NAME_CHARS: usize = 256;
 
 #[derive(Clone, Debug)]
 pub struct PackageQuery {
@@ -103,12 +107,13 @@ impl App {
         .await
     }
 
-    /// Rewrites a package's texts: `rewrite` gets what is and says what shall be.
+    /// Rewrites a package's texts: `rewrite` gets what is and says what shall be. A name that is unique among the packages of the
+    /// package's door stays so.
     pub async fn rewrite_package(
         &self,
         caller: &Caller,
         id: &Id,
-        rewrite: impl FnOnce(&mut PackageTexts) + Send + 'static,
+        rewrite: impl FnOnce(&mut PackageTexts) + Clone + Send + 'static,
     ) -> Result<Package, Error> {
         caller.require(Right::Publish)?;
         let (tenant, id, now_ms) = (caller.tenant, *id, self.now_ms());
@@ -125,6 +130,7 @@ impl App {
                 (package.name, package.description) = (texts.name, texts.description);
                 package.custom_info = texts.custom_info;
                 package.updated_ms = now_ms;
+                move_name_claims(tx, &package, &package.display_name(NAME_CHARS)).await?;
                 store::packages::update(tx, &package).await?;
                 Ok(package)
             })
@@ -227,17 +233,34 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageO
     Ok(store::package_lists::list(tx, tenant, &filter, query.page).await?)
 }
 
+/// Renames a package for a door that calls the name `field` and wants it unique.
 async fn rename_claim(tx: &mut Tx<'_>, package: &Package, field: &'static str, name: &str) -> Result<(), Error> {
-    if package.name.as_deref() == Some(name) {
-        return Ok(());
-    }
-    if let Some(old) = &package.name {
-        store::packages::unclaim(tx, &package.id, &Claim::new(field, old).text()).await?;
-    }
-    if !store::packages::claim(tx, package, &Claim::new(field, name).text()).await? {
-        return Err(Error::Taken { field, value: name.to_owned() });
+    let taken = || Error::Taken { field, value: name.to_owned() };
+    let moved = move_name_claims(tx, package, name).await.map_err(|error| match error {
+        Error::Taken { .. } => taken(),
+        other => other,
+    })?;
+    if moved == 0 && !store::packages::claim(tx, package, &Claim::of_name(field, name).text()).await? {
+        return Err(taken());
     }
     Ok(())
+}
+
+/// Lets what a package has claimed as its name be another name; answers with how many such claims it has.
+async fn move_name_claims(tx: &mut Tx<'_>, package: &Package, name: &str) -> Result<usize, Error> {
+    let mut moved = 0;
+    for old in store::packages::claims(tx, &package.id).await? {
+        let Some((field, _)) = old.strip_prefix(NAME_CLAIM).and_then(|rest| rest.split_once(':')) else { continue };
+        let new = format!("{NAME_CLAIM}{field}:{name}");
+        if new != old {
+            store::packages::unclaim(tx, &package.id, &old).await?;
+            if !store::packages::claim(tx, package, &new).await? {
+                return Err(Error::Taken { field: "name", value: name.to_owned() });
+            }
+        }
+        moved += 1;
+    }
+    Ok(moved)
 }
 
 pub(super) fn check_texts(

@@ -35,6 +35,8 @@ pub struct NewProduct {
     pub door: &'static str,
     /// Whether the name must differ from those of the other products of this door.
     pub unique_name: bool,
+    /// A word by which the door lists its products (see [`App::list_labelled_products`]).
+    pub label: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +85,9 @@ impl App {
                 if !inserted.map_err(gone(Noun::Space, &product.space_code))? {
                     return Err(Error::exists(Noun::Product, &product.code));
                 }
+                if let Some(label) = new.label {
+                    store::products::set_label(tx, &product.id, label).await?;
+                }
                 Ok(product)
             })
         })
@@ -114,12 +119,28 @@ impl App {
         .await
     }
 
+    /// A page of the products that were made with this label, or with none, newest first.
+    pub async fn list_labelled_products(
+        &self,
+        caller: &Caller,
+        label: Option<&'static str>,
+        page: Page,
+    ) -> Result<PageOf<Product>, Error> {
+        caller.require(Right::Read)?;
+        let tenant = caller.tenant;
+        let label = label.unwrap_or_default();
+        self.read("list_labelled_products", |tx| {
+            Box::pin(async move { Ok(store::products::list_label(tx, &tenant, label, page).await?) })
+        })
+        .await
+    }
+
     /// Changes a product: `change` gets what is and says what shall be.
     pub async fn update_product(
         &self,
         caller: &Caller,
         product: &ProductRef,
-        change: impl FnOnce(ProductDraft) -> Result<ProductDraft, Error> + Send + 'static,
+        change: impl FnOnce(ProductDraft) -> Result<ProductDraft, Error> + Clone + Send + 'static,
     ) -> Result<Product, Error> {
         caller.require(Right::Publish)?;
         let (tenant, product, now_ms) = (caller.tenant, product.clone(), self.now_ms());

@@ -113,6 +113,27 @@ impl App {
         Ok(Receiving { app: self.clone(), upload, writer: Writer::Piece(appending) })
     }
 
+    /// Says how long an upload will be that began without a length. What was said once stays.
+    pub async fn declare_length(&self, upload: Upload, bytes: u64) -> Result<Upload, Error> {
+        if bytes > upload.max_bytes {
+            return Err(Error::TooLarge { limit_bytes: upload.max_bytes });
+        }
+        let received_bytes = self.received_bytes(&upload).await?;
+        if bytes < received_bytes {
+            return Err(Error::invalid("length", format!("at least the {received_bytes} bytes that are here")));
+        }
+        let id = upload.id;
+        let declared = self
+            .write_own("declare_length", move |tx| {
+                Box::pin(async move { Ok::<_, Error>(store::uploads::declare(tx, &id, bytes).await?) })
+            })
+            .await?;
+        match declared {
+            true => Ok(Upload { declared_bytes: Some(bytes), ..upload }),
+            false => Err(Error::invalid("length", "what was said before")),
+        }
+    }
+
     /// Declares an upload in pieces complete: it is hashed, and can become part of a package.
     pub async fn complete_upload(&self, upload: &Upload) -> Result<Complete, Error> {
         let stage = stage_of(upload)?;

@@ -7,27 +7,34 @@
 //! - in pieces that survive a restart: parts ([`Staged::keep`]) or one growing file ([`Blobs::append`]), put together by
 //!   [`Blobs::compose`], which hashes off the runtime.
 //!
-//! Bytes are synced before anything is acknowledged. Reading ([`Blobs::open_blob`]) is by range and streams.
+//! Bytes are durable before anything is acknowledged. Reading ([`Blobs::open_blob`]) is by range and streams.
 //!
 //! Nothing here knows packages: what refers to a blob stands in the database, and whoever collects unreferenced blobs calls
 //! [`Blobs::delete_if_older`].
 
+mod bucket;
 mod digest;
 mod error;
 mod fs;
+mod handles;
 pub mod remote;
 mod staging;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use digest::{Digest, Finished};
 pub use error::BlobError;
-pub use fs::{Appending, BlobReader, Staged};
+pub use handles::{Appending, BlobReader, Staged};
 pub use staging::{StageId, StagedUpload};
 
+use bucket::Bucket;
 use fs::Fs;
+use handles::{AppendingTo, ReaderOf, StagedIn};
+use remote::Credentials;
 
 /// The blob store. Cloning is cheap, all clones are the same store.
 #[derive(Clone)]
@@ -40,6 +47,7 @@ pub struct Blobs {
 #[derive(Clone)]
 enum Backend {
     Fs(Arc<Fs>),
+    Bucket(Arc<Bucket>),
 }
 
 /// A stored blob in a listing.
@@ -63,32 +71,54 @@ pub struct Space {
 }
 
 impl Blobs {
-    /// Opens the blob store at an address: `fs:PATH`, a directory that is created if need be. What an earlier process left
-    /// half-written and nobody can continue is removed.
+    /// Opens the blob store at an address:
+    ///
+    /// - `fs:PATH`, a directory that is created if need be. What an earlier process left half-written and nobody can continue
+    ///   is removed.
+    /// - `s3://`, `obs://` or `oss://` and `[ID:SECRET@]BUCKET[/PREFIX]?OPTIONS`, a place in a bucket that has to exist. The
+    ///   options are those of [`remote::Region::parse`]. Several copies of the server may share it.
     pub async fn open(url: &str) -> Result<Blobs, BlobError> {
-        match url.split_once(':') {
-            Some(("fs", path)) if !path.is_empty() => {
-                let backend = Backend::Fs(Arc::new(Fs::open(path.into()).await?));
-                Ok(Blobs { backend })
+        Blobs::open_with(url, None).await
+    }
+
+    /// Like [`Blobs::open`]; `credentials` are for a bucket whose address has none.
+    pub async fn open_with(url: &str, credentials: Option<Credentials>) -> Result<Blobs, BlobError> {
+        let backend = match url.split_once(':') {
+            Some(("fs", path)) if !path.is_empty() => Backend::Fs(Arc::new(Fs::open(path.into()).await?)),
+            Some(("s3" | "obs" | "oss", rest)) if rest.starts_with("//") => {
+                Backend::Bucket(Arc::new(Bucket::open(url, credentials).await?))
             }
-            _ => Err(BlobError::Malformed("the address of the blob store is fs:PATH".to_owned())),
-        }
+            _ => {
+                let text = "the address of a blob store is fs:PATH, s3://BUCKET?…, obs://BUCKET?… or oss://BUCKET?…";
+                return Err(BlobError::Malformed(text.to_owned()));
+            }
+        };
+        Ok(Blobs { backend })
+    }
+
+    /// Whether several copies of the server can share this store.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backend, Backend::Bucket(_))
     }
 
     /// Starts an upload in one go of at most `limit_bytes`. `id` is the name under which [`Staged::keep`] would leave it.
     pub async fn stage(&self, id: &StageId, limit_bytes: u64) -> Result<Staged, BlobError> {
         match &self.backend {
-            Backend::Fs(fs) => fs.stage(id, limit_bytes).await,
+            Backend::Fs(fs) => fs.stage(id, limit_bytes).await.map(|it| Staged(StagedIn::Fs(it))),
+            Backend::Bucket(bucket) => bucket.stage(id, limit_bytes).await.map(|it| Staged(StagedIn::Bucket(it))),
         }
     }
 
     /// Continues a growing upload at `offset_bytes`, which has to be its length ([`BlobError::OutOfStep`] tells it);
-    /// offset 0 starts one. The whole may grow to `limit_bytes`, and no further than it is
-    /// once [`Blobs::compose`] has made a blob of it alone. Only one request at a time may append
-    /// ([`BlobError::Busy`]).
+    /// offset 0 starts one. The whole may grow to `limit_bytes`. A blob never changes with an upload that it was made of: on a
+    /// file system an upload that [`Blobs::compose`] made a blob of alone grows no further. Only one request at a time may
+    /// append ([`BlobError::Busy`]); of requests through several copies of the server the one that brings most counts.
     pub async fn append(&self, id: &StageId, offset_bytes: u64, limit_bytes: u64) -> Result<Appending, BlobError> {
         match &self.backend {
-            Backend::Fs(fs) => fs.append(id, offset_bytes, limit_bytes).await,
+            Backend::Fs(fs) => fs.append(id, offset_bytes, limit_bytes).await.map(|it| Appending(AppendingTo::Fs(it))),
+            Backend::Bucket(bucket) => {
+                bucket.append(id, offset_bytes, limit_bytes).await.map(|it| Appending(AppendingTo::Bucket(it)))
+            }
         }
     }
 
@@ -97,6 +127,7 @@ impl Blobs {
     pub async fn compose(&self, parts: &[StageId], limit_bytes: u64) -> Result<Finished, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.compose(parts, limit_bytes).await,
+            Backend::Bucket(bucket) => bucket.compose(parts, limit_bytes).await,
         }
     }
 
@@ -104,6 +135,7 @@ impl Blobs {
     pub async fn staged_len(&self, id: &StageId) -> Result<u64, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.staged_len(id).await,
+            Backend::Bucket(bucket) => bucket.staged_len(id).await,
         }
     }
 
@@ -111,6 +143,7 @@ impl Blobs {
     pub async fn list_staged(&self) -> Result<Vec<StagedUpload>, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.list_staged().await,
+            Backend::Bucket(bucket) => bucket.list_staged().await,
         }
     }
 
@@ -118,13 +151,29 @@ impl Blobs {
     pub async fn discard(&self, id: &StageId) -> Result<bool, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.discard(id).await,
+            Backend::Bucket(bucket) => bucket.discard(id).await,
         }
     }
 
-    /// Opens a blob for reading. It can be read to its end even if it is deleted meanwhile.
+    /// Opens a blob for reading. On a file system it can be read to its end even if it is deleted meanwhile; of an object
+    /// store's that holds for what is being answered.
     pub async fn open_blob(&self, digest: &Digest) -> Result<BlobReader, BlobError> {
         match &self.backend {
-            Backend::Fs(fs) => fs.open_blob(digest).await,
+            Backend::Fs(fs) => fs.open_blob(digest).await.map(|it| BlobReader(ReaderOf::Fs(it))),
+            Backend::Bucket(bucket) => bucket.open_blob(digest).await.map(|it| BlobReader(ReaderOf::Bucket(it))),
+        }
+    }
+
+    /// An address at the object store itself from which anybody may read a blob for `lifetime`; none on a file system.
+    pub async fn direct_link(
+        &self,
+        digest: &Digest,
+        lifetime: Duration,
+        file_name: &str,
+    ) -> Result<Option<String>, BlobError> {
+        match &self.backend {
+            Backend::Fs(_) => Ok(None),
+            Backend::Bucket(bucket) => bucket.direct_link(digest, lifetime, file_name).await.map(Some),
         }
     }
 
@@ -132,6 +181,7 @@ impl Blobs {
     pub async fn verify(&self, digest: &Digest) -> Result<bool, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.verify(digest).await,
+            Backend::Bucket(bucket) => bucket.verify(digest).await,
         }
     }
 
@@ -146,6 +196,7 @@ impl Blobs {
     pub async fn delete_if_older(&self, digest: &Digest, before_ms: i64) -> Result<bool, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.delete_if_older(digest, before_ms).await,
+            Backend::Bucket(bucket) => bucket.delete_if_older(digest, before_ms).await,
         }
     }
 
@@ -153,13 +204,15 @@ impl Blobs {
     pub async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<StoredBlob>, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.list(after.copied(), limit).await,
+            Backend::Bucket(bucket) => bucket.list(after.copied(), limit).await,
         }
     }
 
-    /// How much room there is.
+    /// How much room there is. In a bucket it has no end.
     pub async fn space(&self) -> Result<Space, BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.space().await,
+            Backend::Bucket(bucket) => bucket.space().await,
         }
     }
 
@@ -167,6 +220,17 @@ impl Blobs {
     pub async fn probe(&self) -> Result<(), BlobError> {
         match &self.backend {
             Backend::Fs(fs) => fs.probe().await,
+            Backend::Bucket(bucket) => bucket.probe().await,
         }
+    }
+}
+
+/// Runs work that waits for the disk or computes for long where it keeps no other task waiting.
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+) -> Result<T, BlobError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(BlobError::Unavailable(io::Error::other(error))),
     }
 }

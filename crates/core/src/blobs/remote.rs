@@ -21,7 +21,7 @@ use super::{BlobError, Blobs, Finished, StageId};
 const OBS_PUBLIC_HOSTS: [&str; 2] = [".myhuaweicloud.com", ".huawei.com"];
 
 /// Waiting for an answer, or for the next bytes of one.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why an object could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +75,29 @@ enum Protocol {
     Oss,
 }
 
+/// What requests to an object store are signed with.
 #[derive(Clone)]
-struct Credentials {
+pub struct Credentials {
     access_key_id: String,
     secret_access_key: Zeroizing<String>,
     session_token: Option<Zeroizing<String>>,
+}
+
+impl Credentials {
+    /// A lasting key pair.
+    pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Credentials {
+        Credentials {
+            access_key_id: access_key_id.into(),
+            secret_access_key: Zeroizing::new(secret_access_key.into()),
+            session_token: None,
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
 }
 
 impl fmt::Debug for Region {
@@ -103,6 +121,11 @@ impl Region {
     /// - `virtual_host`: `true` for `https://bucket.host/key`, `false` for `https://host/bucket/key`. Unless given: `true`
     ///   for `obs` and `oss` at a host name, otherwise `false`
     pub fn parse(url: &str) -> Result<Region, RemoteError> {
+        Region::parse_with(url, None)
+    }
+
+    /// Like [`Region::parse`], with the credentials that hold if the address has none.
+    pub(super) fn parse_with(url: &str, given: Option<Credentials>) -> Result<Region, RemoteError> {
         let wrong = |text: &str| RemoteError::Misconfigured(text.to_owned());
         let protocol = match url.split_once("://") {
             Some(("s3", _)) => Protocol::S3,
@@ -152,7 +175,7 @@ impl Region {
             (Some(access_key_id), Some(secret_access_key)) => {
                 Some(Credentials { access_key_id, secret_access_key, session_token })
             }
-            (None, None) => None,
+            (None, None) => given,
             _ => return Err(wrong("access_key_id and secret_access_key are given together or not at all")),
         };
 
@@ -173,7 +196,7 @@ impl Region {
 
     /// Looks at an object.
     pub async fn stat(&self, bucket: &str, key: &str) -> Result<RemoteObject, RemoteError> {
-        stat(&self.operator(bucket)?, checked_key(key)?).await
+        stat(&self.operator(bucket, "/", PATIENCE)?, checked_key(key)?).await
     }
 
     /// Fetches an object of at most `limit_bytes` into a blob. It has to be the one that the caller saw before, from its
@@ -187,7 +210,7 @@ impl Region {
         id: &StageId,
         limit_bytes: u64,
     ) -> Result<Finished, RemoteError> {
-        let operator = self.operator(bucket)?;
+        let operator = self.operator(bucket, "/", PATIENCE)?;
         let key = checked_key(key)?;
         if seen.size_bytes > limit_bytes {
             return Err(BlobError::TooLarge.into());
@@ -216,13 +239,15 @@ impl Region {
         Ok(staged.finish().await?)
     }
 
+    /// What speaks to one bucket, with keys below `root`. Any call may take as long as `patience`.
+    ///
     /// Nothing of the environment or of a metadata service decides how we sign: only what is configured here.
-    fn operator(&self, bucket: &str) -> Result<Operator, RemoteError> {
+    pub(super) fn operator(&self, bucket: &str, root: &str, patience: Duration) -> Result<Operator, RemoteError> {
         let bucket = checked_bucket(bucket)?;
         let endpoint = self.endpoint.as_deref().unwrap_or_default();
         let operator = match (self.protocol, &self.credentials) {
             (Protocol::Obs, credentials) => {
-                let mut obs = Obs::default().bucket(bucket).endpoint(endpoint);
+                let mut obs = Obs::default().bucket(bucket).root(root).endpoint(endpoint);
                 if let Some(credentials) = credentials {
                     obs =
                         obs.access_key_id(&credentials.access_key_id).secret_access_key(&credentials.secret_access_key);
@@ -231,7 +256,7 @@ impl Region {
             }
             (Protocol::Oss, credentials) => {
                 let style = if self.virtual_host { "virtual" } else { "path" };
-                let mut oss = Oss::default().bucket(bucket).endpoint(endpoint).addressing_style(style);
+                let mut oss = Oss::default().bucket(bucket).root(root).endpoint(endpoint).addressing_style(style);
                 match credentials {
                     Some(credentials) => {
                         oss = oss
@@ -248,6 +273,7 @@ impl Region {
             (Protocol::S3, credentials) => {
                 let mut s3 = S3::default()
                     .bucket(bucket)
+                    .root(root)
                     .endpoint(endpoint)
                     .region(&self.signing_region)
                     .disable_config_load()
@@ -272,7 +298,7 @@ impl Region {
         let transport = HttpTransporter::new(ReqwestTransport::default());
         Ok(operator
             .with_context(OperationContext::new().with_http_transport(transport))
-            .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(PATIENCE))
+            .layer(TimeoutLayer::new().with_timeout(patience).with_io_timeout(patience))
             .layer(RetryLayer::new().with_max_times(2).with_min_delay(Duration::from_millis(200)).with_jitter()))
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 
-use super::postgres::PostgresStore;
+use super::postgres::{PostgresStore, Session};
 use super::sqlite::SqliteStore;
 use super::{MigrationStatus, Statement, StoreError};
 use crate::telemetry;
@@ -34,7 +34,7 @@ pub struct Connections {
 pub enum Tx<'a> {
     /// Every call is ready at once, so a verb runs to completion on the thread that holds the connection.
     Sqlite(&'a mut rusqlite::Connection),
-    Postgres(&'a deadpool_postgres::ClientWrapper),
+    Postgres(&'a Session<'a>),
 }
 
 /// A parameter of a statement.
@@ -67,7 +67,7 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Driver::Postgres(PostgresStore::open(url)?)
         } else {
-            return Err(StoreError::Unexpected(
+            return Err(StoreError::Misconfigured(
                 "a store is `sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
             ));
         };
@@ -102,12 +102,13 @@ impl Store {
         }
     }
 
-    /// Runs `verb` in one transaction. It is durable when this returns; an error leaves nothing behind.
+    /// Runs `verb` in one transaction. It is durable when this returns; an error leaves nothing behind. On PostgreSQL it may
+    /// run several times until one goes through, each time from the start, so it has to be cheap to clone.
     pub async fn write<T, E, F>(&self, verb: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     {
         match &self.driver {
             Driver::Sqlite(sqlite) => sqlite.write(verb).await,
@@ -120,7 +121,7 @@ impl Store {
     where
         T: Send,
         E: From<StoreError> + Send,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
     {
         match &self.driver {
             Driver::Sqlite(sqlite) => sqlite.read(query),
@@ -267,10 +268,14 @@ impl Row<'_> {
         self.text(column)?.parse().map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
     }
 
-    /// Text that is JSON.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
-        serde_json::from_str(self.text(column)?)
-            .map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
+    /// Text that is a JSON list or object.
+    pub fn json<T: serde::de::DeserializeOwned + Default>(&self, column: usize) -> Result<T, StoreError> {
+        let text = self.text(column)?;
+        // Most are empty, and a page has many of them.
+        if matches!(text, "[]" | "{}") {
+            return Ok(T::default());
+        }
+        serde_json::from_str(text).map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
     }
 }
 

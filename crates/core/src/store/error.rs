@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The disk under the database is full.
     #[error("the disk under the database is full")]
     Full,
+    /// The address of the database is none, or one that cannot work; the text says why.
+    #[error("{0}")]
+    Misconfigured(String),
     /// The database answered what this program does not understand: a fault of ours or of its schema.
     #[error("the database gave an unexpected answer: {0}")]
     Unexpected(String),

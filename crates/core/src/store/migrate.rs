@@ -16,6 +16,11 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") },
     Migration { version: 2, name: "milestones", text: include_str!("../../../../migrations/0002_milestones.sql") },
+    Migration {
+        version: 3,
+        name: "product_labels",
+        text: include_str!("../../../../migrations/0003_product_labels.sql"),
+    },
 ];
 
 const LEDGER: &str =
@@ -117,6 +122,8 @@ pub(super) async fn postgres(client: &mut ClientWrapper) -> Result<(), StoreErro
 }
 
 async fn postgres_in_transaction(client: &tokio_postgres::Client) -> Result<(), StoreError> {
+    // A migration of many rows takes as long as it takes, and so does waiting for it.
+    client.batch_execute("SET LOCAL statement_timeout = 0").await?;
     // Copies that start together take turns.
     client.batch_execute(ADVISORY_LOCK).await?;
     client.batch_execute(LEDGER).await?;

@@ -15,6 +15,7 @@ pub mod objects;
 pub mod package_lists;
 pub mod packages;
 mod postgres;
+mod postgres_address;
 pub mod products;
 pub mod sessions;
 pub mod settings;

@@ -39,6 +39,7 @@ statements! {
     SET_BYTES = "UPDATE packages SET files = $2, integrity = $3, integrity_note = $4, updated_ms = $5 WHERE id = $1";
     DELETE = "DELETE FROM packages WHERE id = $1 RETURNING space_id";
     CLAIM = "INSERT INTO package_claims (tenant_id, door, claim, package_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    CLAIMS = "SELECT claim FROM package_claims WHERE package_id = $1 ORDER BY claim";
     UNCLAIM = "DELETE FROM package_claims WHERE package_id = $1 AND claim = $2";
     ADD_BLOB = "INSERT INTO package_blobs (package_id, position, sha256) VALUES ($1, $2, $3)";
     BLOB_IN_USE = "SELECT 1 FROM package_blobs WHERE sha256 = $1
@@ -185,6 +186,11 @@ pub async fn delete(tx: &mut Tx<'_>, gone: &Package) -> Result<bool, StoreError>
 pub async fn claim(tx: &mut Tx<'_>, package: &Package, claim: &str) -> Result<bool, StoreError> {
     let parameters = [(&package.tenant).into(), (&package.door).into(), claim.into(), (&package.id).into()];
     Ok(tx.execute(&CLAIM, &parameters).await? == 1)
+}
+
+/// What a package has claimed.
+pub async fn claims(tx: &mut Tx<'_>, package: &Id) -> Result<Vec<String>, StoreError> {
+    tx.rows(&CLAIMS, &[package.into()], |row| row.string(0)).await
 }
 
 pub async fn unclaim(tx: &mut Tx<'_>, package: &Id, claim: &str) -> Result<(), StoreError> {

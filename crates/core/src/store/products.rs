@@ -23,6 +23,10 @@ statements! {
         ORDER BY p.id DESC LIMIT $5 OFFSET $6");
     COUNT = "SELECT COUNT(*) FROM products p JOIN spaces s ON s.id = p.space_id
         WHERE p.tenant_id = $1 AND ($2 = '' OR s.code = $2) AND ($3 = '' OR p.name = $3)";
+    SET_LABEL = "UPDATE products SET label = $2 WHERE id = $1";
+    LIST_LABEL = concat!("SELECT ", columns!(), " FROM products p JOIN spaces s ON s.id = p.space_id
+        WHERE p.tenant_id = $1 AND p.label = $2 AND p.id < $3 ORDER BY p.id DESC LIMIT $4 OFFSET $5");
+    COUNT_LABEL = "SELECT COUNT(*) FROM products WHERE tenant_id = $1 AND label = $2";
     NAME_TAKEN = "SELECT 1 FROM products WHERE tenant_id = $1 AND name = $2 AND door = $3 LIMIT 1";
     HOLD = "SELECT 1 FROM products WHERE id = $1 FOR UPDATE";
     UPDATE = "UPDATE products SET name = $3, device_type = $4, model = $5, manufacturer = $6, protocol = $7, description = $8,
@@ -107,6 +111,20 @@ pub async fn list(
     let parameters = [tenant.into(), (&page.before).into(), space, name, i64::from(page.limit).into(), skip.into()];
     let items = tx.rows(&LIST, &parameters, product).await?;
     let total = tx.row(&COUNT, &[tenant.into(), space, name], |row| row.int(0)).await?.unwrap_or(0);
+    Ok(PageOf { items, total: u64::try_from(total).unwrap_or(0) })
+}
+
+/// Gives a product the word by which its door lists it.
+pub async fn set_label(tx: &mut Tx<'_>, id: &Id, label: &str) -> Result<(), StoreError> {
+    tx.execute(&SET_LABEL, &[id.into(), label.into()]).await.map(drop)
+}
+
+/// The products of one label, in the order of [`list`]; those without any have the empty one.
+pub async fn list_label(tx: &mut Tx<'_>, tenant: &Id, label: &str, page: Page) -> Result<PageOf<Product>, StoreError> {
+    let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
+    let parameters = [tenant.into(), label.into(), (&page.before).into(), i64::from(page.limit).into(), skip.into()];
+    let items = tx.rows(&LIST_LABEL, &parameters, product).await?;
+    let total = tx.row(&COUNT_LABEL, &[tenant.into(), label.into()], |row| row.int(0)).await?.unwrap_or(0);
     Ok(PageOf { items, total: u64::try_from(total).unwrap_or(0) })
 }
 

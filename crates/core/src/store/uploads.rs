@@ -17,6 +17,8 @@ statements! {
             expires_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     BY_LOCATOR = concat!("SELECT ", columns!(), " FROM uploads WHERE locator = $1");
+    DECLARE = "UPDATE uploads SET declared_bytes = $2
+        WHERE id = $1 AND size_bytes IS NULL AND (declared_bytes IS NULL OR declared_bytes = $2)";
     COMPLETE = "UPDATE uploads SET size_bytes = $2, sha256 = $3, md5 = $4 WHERE id = $1";
     DELETE = "DELETE FROM uploads WHERE id = $1";
     EXPIRED = concat!("SELECT ", columns!(), " FROM uploads WHERE expires_ms < $1 ORDER BY expires_ms LIMIT 100");
@@ -64,6 +66,12 @@ pub async fn insert(tx: &mut Tx<'_>, new: &Upload) -> Result<(), StoreError> {
 
 pub async fn by_locator(tx: &mut Tx<'_>, locator: &str) -> Result<Option<Upload>, StoreError> {
     tx.row(&BY_LOCATOR, &[locator.into()], upload).await
+}
+
+/// Says how long the whole will be. False if the upload is gone or complete, or another length was said before.
+pub async fn declare(tx: &mut Tx<'_>, id: &Id, bytes: u64) -> Result<bool, StoreError> {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    Ok(tx.execute(&DECLARE, &[id.into(), bytes.into()]).await? == 1)
 }
 
 /// False if the upload is gone.

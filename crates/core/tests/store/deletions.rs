@@ -123,7 +123,7 @@ pub async fn bytes_on_their_way_from_an_object_into_a_package_stay_in_use(place:
         objects::create_bucket(tx, &nouns::id(1), &bucket).await?;
         objects::put(tx, &nouns::id(1), &nouns::object("abc", "k", 1)).await?;
     });
-    let (found, is_found) = tokio::sync::oneshot::channel();
+    let (found, mut is_found) = tokio::sync::mpsc::unbounded_channel();
     let creation = {
         let store = store.clone();
         tokio::spawn(async move {
@@ -139,7 +139,7 @@ pub async fn bytes_on_their_way_from_an_object_into_a_package_stay_in_use(place:
             });
         })
     };
-    assert!(is_found.await.unwrap());
+    assert_eq!(is_found.recv().await, Some(true));
     assert!(commit!(store, tx => objects::delete(tx, &nouns::id(1), "abc", "k").await?));
     let in_use = look!(store, tx => packages::blob_in_use(tx, &nouns::sha256(1)).await?);
     assert!(in_use, "at no time does nobody refer to the bytes");

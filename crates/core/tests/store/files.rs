@@ -31,6 +31,18 @@ pub async fn an_upload_is_found_completed_and_deleted(place: &Place) {
     assert_eq!(completed, [true, true, false]);
     assert_eq!(found, Some(Upload { complete: Some(complete(2)), ..upload(400, 1, 900) }));
 
+    let declared = commit!(store, tx => [
+        uploads::declare(tx, &id(401), 7).await?,
+        uploads::declare(tx, &id(401), 7).await?,
+        uploads::declare(tx, &id(401), 8).await?,
+        uploads::declare(tx, &id(400), 7).await?,
+        uploads::declare(tx, &id(499), 7).await?,
+    ]);
+    assert_eq!(
+        declared,
+        [true, true, false, false, false],
+        "a length is said once, and not of what is complete or gone"
+    );
     let deleted = commit!(store, tx => [uploads::delete(tx, &id(400)).await?, uploads::delete(tx, &id(400)).await?]);
     assert_eq!(deleted, [true, false]);
 }

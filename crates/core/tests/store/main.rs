@@ -22,6 +22,7 @@ mod registry;
 mod rows;
 mod schema;
 mod sessions;
+mod size;
 mod spaces;
 mod town;
 mod writes;
@@ -90,6 +91,7 @@ mod on {
         registry {
             a_product_is_found_by_code_and_key_in_its_tenant_only,
             products_are_listed_by_space_and_name,
+            products_are_listed_by_the_label_that_their_door_gave_them,
             a_product_changes_and_goes_once_it_has_no_packages,
             a_module_is_found_by_id_and_by_name_in_any_letter_case,
             modules_go_with_their_product_unless_it_has_packages,
@@ -116,7 +118,7 @@ mod on {
             an_answer_comes_after_the_commit,
             what_was_answered_is_there_after_reopening,
             a_reader_never_sees_half_a_verb,
-            verbs_that_wait_for_each_other_are_told_to_try_again,
+            verbs_that_wait_for_each_other_are_tried_again,
         }
         deletions {
             a_package_and_the_deletion_of_its_product_exclude_each_other,

@@ -58,6 +58,24 @@ pub async fn products_are_listed_by_space_and_name(place: &Place) {
     assert_eq!(taken, [true, false, false]);
 }
 
+pub async fn products_are_listed_by_the_label_that_their_door_gave_them(place: &Place) {
+    let store = town(place).await;
+    commit!(store, tx => {
+        products::set_label(tx, &id(101), "special").await?;
+        products::set_label(tx, &id(201), "special").await?
+    });
+    let list = async |label: &str, page: Page| {
+        let label = label.to_owned();
+        let page = look!(store, tx => products::list_label(tx, &id(1), &label, page).await?);
+        (page.items.iter().map(|product| product.code.clone()).collect::<Vec<_>>(), page.total)
+    };
+    assert_eq!(list("special", Page::first(10)).await, (vec!["product101".to_owned()], 1));
+    assert_eq!(list("", Page::first(1)).await, (vec!["product103".to_owned()], 2));
+    assert_eq!(list("", Page { before: id(103), skip: 0, limit: 9 }).await, (vec!["product102".to_owned()], 2));
+    assert_eq!(list("", Page { before: Id::MAX, skip: 2, limit: 9 }).await, (vec![], 2));
+    assert_eq!(list("other", Page::first(10)).await, (vec![], 0));
+}
+
 pub async fn a_product_changes_and_goes_once_it_has_no_packages(place: &Place) {
     let store = town(place).await;
     let draft = ProductDraft {
@@ -229,7 +247,7 @@ pub async fn what_is_learnt_of_a_package_changes_and_the_rest_stays(place: &Plac
 
 pub async fn a_claim_is_held_until_it_or_its_package_goes(place: &Place) {
     let store = town(place).await;
-    let (claimed, freed) = commit!(store, tx => {
+    let (claimed, held, freed) = commit!(store, tx => {
         let [first, second] = [1000, 1001].map(|number| package(number, 1, &product(101, 11), "firmware"));
         let other_door = Package { door: "another".to_owned(), ..package(1002, 1, &product(101, 11), "firmware") };
         let other_tenant = package(1003, 2, &product(201, 21), "firmware");
@@ -244,14 +262,16 @@ pub async fn a_claim_is_held_until_it_or_its_package_goes(place: &Place) {
             packages::claim(tx, &other_door, "name:a").await?,
             packages::claim(tx, &other_tenant, "name:a").await?,
         ];
+        let held = [packages::claims(tx, &first.id).await?, packages::claims(tx, &id(1999)).await?];
         packages::unclaim(tx, &second.id, "name:a").await?;
         let still_held = packages::claim(tx, &second, "name:a").await?;
         packages::unclaim(tx, &first.id, "name:a").await?;
         let after_unclaim = packages::claim(tx, &second, "name:a").await?;
         packages::delete(tx, &second).await?;
-        (claimed, [still_held, after_unclaim, packages::claim(tx, &first, "name:b").await?])
+        (claimed, held, [still_held, after_unclaim, packages::claim(tx, &first, "name:b").await?])
     });
     assert_eq!(claimed, [true, false, false, true, true, true]);
+    assert_eq!(held, [vec!["name:a".to_owned()], Vec::new()]);
     assert_eq!(freed, [false, true, true]);
 }
 

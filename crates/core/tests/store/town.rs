@@ -126,7 +126,7 @@ pub fn new_package(product: &ProductRef, module: &str, version: &str) -> NewPack
 
 pub fn with_claim(mut new: NewPackage, name: &str) -> NewPackage {
     new.name = Some(name.to_owned());
-    new.rules.claims = vec![Claim::new("name", name)];
+    new.rules.claims = vec![Claim::of_name("name", name)];
     new
 }
 

@@ -165,7 +165,7 @@ pub async fn a_reader_never_sees_half_a_verb(place: &Place) {
     writer.await.unwrap();
 }
 
-pub async fn verbs_that_wait_for_each_other_are_told_to_try_again(place: &Place) {
+pub async fn verbs_that_wait_for_each_other_are_tried_again(place: &Place) {
     let store = place.store().await;
     let is_shared = place.is_shared();
     let verb = |first: &'static str, second: &'static str| {
@@ -187,8 +187,6 @@ pub async fn verbs_that_wait_for_each_other_are_told_to_try_again(place: &Place)
     };
     let (one, other) = (verb("a", "b"), verb("b", "a"));
     let outcomes = [one.await.unwrap(), other.await.unwrap()];
-    let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let told = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))).count();
-    assert_eq!((done, told), if is_shared { (1, 1) } else { (2, 0) }, "{outcomes:?}");
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     commit!(store, tx => settings::get_or_put(tx, "a", "x").await?);
 }

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use futures::StreamExt;
 use multer::{Field, Multipart};
 use otaru_core::app::{App, Receiving};
 use otaru_core::request;
@@ -16,6 +18,7 @@ use otaru_model::Upload;
 use super::answer::Record;
 use super::door::host_of;
 use super::form_error::{FormFailure, response};
+use super::form_stream::{Paced, Room};
 use super::policy::Policy;
 use super::uploads::FORM_KEY;
 use super::{Door, FORM_PATH, Settings};
@@ -28,19 +31,44 @@ const MAX_FIELDS: usize = 100;
 const MAX_FIELD_BYTES: usize = 64 << 10;
 /// What a form may be longer than its file.
 const MAX_AROUND_FILE_BYTES: u64 = 1 << 20;
+/// How much of a refused form is read at least, so that its sender reads why.
+const DRAINED_BYTES: u64 = 64 << 20;
+/// How long the rest of a refused form may pause.
+const DRAIN_PAUSE: Duration = Duration::from_secs(2);
 
 pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
     // As many digits as the vendor's object store has, from the front of the id that the log has.
     let request_id: String = request::id().iter().take(12).map(|byte| format!("{byte:02X}")).collect();
     let (parts, body) = request.into_parts();
     let host_id = host_of(&parts, &door.settings.public_url);
+    let mut body = body.into_data_stream();
     let received = match parts.method {
-        Method::POST => receive(&door.app, &door.settings, &parts.headers, body).await,
+        Method::POST => receive(&door.app, &door.settings, &parts.headers, &mut body).await,
         _ => Err(FormFailure::method()),
     };
     match received {
         Ok(received) => received.into_response(&door.settings, &request_id),
-        Err(failure) => failure.into_response(&request_id, &host_id),
+        Err(failure) => {
+            if !waits_for_leave(&parts.headers) {
+                drain(&mut body, &door.settings).await;
+            }
+            failure.into_response(&request_id, &host_id)
+        }
+    }
+}
+
+/// Whether the client sends its form only when it is told to; one that is refused first need not send it.
+fn waits_for_leave(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Lets a client that sends its whole form before it reads send it, so that it reads the refusal: closing a connection with
+/// bytes unread would reset it, and the answer would be lost. It ends beyond what any form may have, and when nothing comes.
+async fn drain(body: &mut BodyDataStream, settings: &Settings) {
+    let mut room = settings.max_file_bytes.saturating_add(MAX_AROUND_FILE_BYTES).max(DRAINED_BYTES);
+    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(DRAIN_PAUSE, body.next()).await {
+        let Some(rest) = room.checked_sub(bytes.len() as u64) else { return };
+        room = rest;
     }
 }
 
@@ -50,7 +78,12 @@ struct Received {
     status: StatusCode,
 }
 
-async fn receive(app: &App, settings: &Settings, headers: &HeaderMap, body: Body) -> Result<Received, FormFailure> {
+async fn receive(
+    app: &App,
+    settings: &Settings,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Received, FormFailure> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > settings.max_file_bytes.saturating_add(MAX_AROUND_FILE_BYTES)) {
         return Err(FormFailure::too_large(settings.max_file_bytes));
@@ -58,18 +91,20 @@ async fn receive(app: &App, settings: &Settings, headers: &HeaderMap, body: Body
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| FormFailure::malformed("The body must be multipart/form-data with a boundary."))?;
-    let mut form = Multipart::new(body.into_data_stream(), boundary);
+    let (body, room) = Paced::new(body);
+    let mut form = Multipart::new(body, boundary);
 
     let mut fields = Fields::default();
     for _ in 0..MAX_FIELDS {
+        room.renew();
         let Some(field) = form.next_field().await.map_err(broken)? else {
             return Err(FormFailure::malformed("The form has no field file."));
         };
         if field.name() == Some(FILE) {
             let upload = fields.check(app).await?;
-            let receiving = write(app.receive_whole(upload).await?, field).await?;
+            let receiving = write(app.receive_whole(upload).await?, field, &room).await?;
             // Browsers may send their button after the file. The form has to be complete, whatever it says there.
-            pass_over(&mut form).await?;
+            pass_over(&mut form, &room).await?;
             return Ok(Received { upload: receiving.finish().await?, status: fields.status() });
         }
         fields.read(field).await?;
@@ -77,16 +112,18 @@ async fn receive(app: &App, settings: &Settings, headers: &HeaderMap, body: Body
     Err(FormFailure::malformed(format!("The form has more than {MAX_FIELDS} fields before the field file.")))
 }
 
-async fn write(mut receiving: Receiving, mut file: Field<'_>) -> Result<Receiving, FormFailure> {
+async fn write(mut receiving: Receiving, mut file: Field<'_>, room: &Room) -> Result<Receiving, FormFailure> {
     while let Some(bytes) = file.chunk().await.map_err(broken)? {
+        room.renew();
         receiving.write(bytes).await?;
     }
     Ok(receiving)
 }
 
-async fn pass_over(form: &mut Multipart<'_>) -> Result<(), FormFailure> {
+async fn pass_over(form: &mut Multipart<'_>, room: &Room) -> Result<(), FormFailure> {
     let mut passed = 0;
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        room.renew();
         while let Some(bytes) = field.chunk().await.map_err(broken)? {
             passed += bytes.len();
             if passed > MAX_FIELD_BYTES {

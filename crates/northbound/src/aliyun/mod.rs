@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod form;
 mod form_error;
+mod form_stream;
 mod ids;
 mod limits;
 mod modules;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// Calls per second of each tenant, by operation, where they shall differ from the documented ones; 0 for any number.
     pub calls_per_second: BTreeMap<String, u32>,
+    /// How many copies of the server share the calls: each grants its part.
+    pub copies: u32,
 }
 
 impl Default for Settings {
@@ -93,6 +96,7 @@ impl Default for Settings {
             object_lifetime_ms: 60 * 60_000,
             max_body_bytes: 1 << 20,
             calls_per_second: BTreeMap::new(),
+            copies: 1,
         }
     }
 }
@@ -109,7 +113,7 @@ struct Door {
 pub fn router(app: App, settings: Settings) -> Router {
     let quotas = operations::OPERATIONS.iter().map(|operation| {
         let calls = settings.calls_per_second.get(operation.name).copied().unwrap_or(operation.calls_per_second);
-        (operation.name, Quota::new(calls, 1_000))
+        (operation.name, Quota::new(calls.div_ceil(settings.copies.max(1)), 1_000))
     });
     let door = Door { quotas: quotas.collect(), nonces: nonces::Nonces::default(), app, settings };
     Router::new()

@@ -36,7 +36,7 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
         Some(true) | None => Verification::Unverified,
     };
     let claims = vec![
-        Claim::new(NAME_CLAIM, name),
+        Claim::of_name(NAME_CLAIM, name),
         Claim::new(VERSION_CLAIM, format!("{product_key}/{}/{version}", module.folded())),
     ];
     let new = NewPackage {

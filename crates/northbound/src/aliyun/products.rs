@@ -1,7 +1,7 @@
 //! Products (contract §10, without devices). What the server does nothing with rides along and comes back as it was given.
 
 use otaru_core::app::{App, Caller, Error, NewProduct, ProductQuery, ProductRef};
-use otaru_model::{Id, Page, Product, ProductDraft};
+use otaru_model::{Page, Product, ProductDraft};
 use serde_json::{Map, Value as Json};
 
 use super::DOOR;
@@ -14,9 +14,9 @@ use super::shapes::Paging;
 /// What devices of this dialect speak, for the dialects that ask.
 const PROTOCOL: &str = "MQTT";
 const EDITION: &str = "iothub_senior";
+const OTHER_EDITION: &str = "iothub";
 /// No door of this server registers devices so far, so no product has any.
 const DEVICE_COUNT: i64 = 0;
-const STEP: u32 = 500;
 /// The least number of characters that a name has in any script.
 const SHORT_NAME: usize = 4;
 
@@ -32,6 +32,7 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
             ours.insert(field.to_owned(), text.into());
         }
     }
+    let label = ours.get("AliyunCommodityCode").and_then(Json::as_str).and_then(label_of);
     let draft = ProductDraft {
         name: name.to_owned(),
         protocol: Some(PROTOCOL.to_owned()),
@@ -39,7 +40,7 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
         extra: Map::from_iter([(DOOR.to_owned(), Json::Object(ours))]),
         ..ProductDraft::default()
     };
-    let new = NewProduct { space_code: None, code: None, key: None, draft, door: DOOR, unique_name: true };
+    let new = NewProduct { space_code: None, code: None, key: None, draft, door: DOOR, unique_name: true, label };
     let product = call.app.create_product(call.caller, new).await?;
     let view = View(&product);
     let data = Record::new()
@@ -80,17 +81,13 @@ pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
 
 pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
     let paging = Paging::read(call)?;
-    let page = match call.optional("AliyunCommodityCode")? {
-        None => {
-            let page = Page::numbered(paging.number(), paging.size());
-            let query = ProductQuery { space_code: None, name: None, page };
-            let found = call.app.list_products(call.caller, query).await?;
-            (found.items, found.total)
-        }
-        Some(edition) => of_edition(call, edition, &paging).await?,
+    let page = Page::numbered(paging.number(), paging.size());
+    let found = match call.optional("AliyunCommodityCode")? {
+        None => call.app.list_products(call.caller, ProductQuery { space_code: None, name: None, page }).await?,
+        Some(edition) => call.app.list_labelled_products(call.caller, label_of(edition), page).await?,
     };
-    let (products, total) = page;
-    let rows = products.iter().map(|product| View(product).row()).collect();
+    let total = found.total;
+    let rows = found.items.iter().map(|product| View(product).row()).collect();
     let data = Record::new()
         .with("CurrentPage", paging.current_page)
         .with("PageSize", paging.page_size)
@@ -105,23 +102,9 @@ pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success())
 }
 
-/// A page of the products of one edition, and how many there are. Editions change nothing here, so nothing is indexed by
-/// them: the list is read through.
-async fn of_edition(call: &Call<'_>, edition: &str, paging: &Paging) -> Result<(Vec<Product>, u64), Failure> {
-    let (mut wanted, mut total, mut before) = (Vec::new(), 0, Id::MAX);
-    let skip = paging.number().saturating_mul(u64::from(paging.size()));
-    loop {
-        let page = Page { before, skip: 0, limit: STEP };
-        let found = call.app.list_products(call.caller, ProductQuery { space_code: None, name: None, page }).await?;
-        let Some(last) = found.items.last() else { return Ok((wanted, total)) };
-        before = last.id;
-        for product in found.items.into_iter().filter(|product| View(product).edition() == edition) {
-            if total >= skip && wanted.len() < paging.size() as usize {
-                wanted.push(product);
-            }
-            total += 1;
-        }
-    }
+/// The label of the edition's products: the usual one has none, because products of other dialects belong to it.
+fn label_of(edition: &str) -> Option<&'static str> {
+    (edition == OTHER_EDITION).then_some(OTHER_EDITION)
 }
 
 /// 4 to 30 characters, of which a Chinese, Japanese or Korean one counts as two where the name would be too short.

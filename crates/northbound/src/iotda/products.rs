@@ -34,6 +34,7 @@ pub async fn create(call: Call) -> Answer {
         draft: Change::decode(&body)?.apply(ProductDraft::default()),
         door: DOOR,
         unique_name: false,
+        label: None,
     };
     let product = call.app.create_product(&call.caller, new).await.map_err(in_body)?;
     Ok(created(ProductView::whole(&product)))
@@ -86,6 +87,7 @@ async fn addressed(call: &Call, space_in_body: Option<&str>) -> Result<Product, 
 }
 
 /// What a body says of a product; what is absent stays as it is.
+#[derive(Clone)]
 struct Change {
     name: Option<String>,
     device_type: Option<String>,

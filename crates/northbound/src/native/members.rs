@@ -11,7 +11,7 @@ use super::limits::limit_of;
 use crate::wire::json::type_name;
 
 /// What a PATCH says of a text: nothing, that it goes (null), or what it shall be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextChange {
     Keep,
     Remove,

@@ -25,6 +25,7 @@ mod tenants;
 mod tests;
 mod tokens;
 mod tus;
+mod tus_headers;
 mod uploads;
 
 use std::sync::Arc;

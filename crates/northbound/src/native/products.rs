@@ -103,7 +103,7 @@ impl Decode for NewProduct {
 }
 
 /// What to change of a product. What is absent stays; null removes.
-#[derive(ToSchema)]
+#[derive(Clone, ToSchema)]
 pub struct ProductChange {
     #[schema(value_type = Option<String>, nullable = false)]
     pub name: Option<String>,
@@ -212,6 +212,7 @@ pub async fn create_product(
         },
         door: DOOR,
         unique_name: false,
+        label: None,
     };
     let product = native.app().create_product(&caller, new).await?;
     Ok((StatusCode::CREATED, Answer(product.into())))

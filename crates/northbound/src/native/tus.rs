@@ -1,5 +1,5 @@
-//! Resumable uploads: tus 1.0.0 (tus.io), core protocol with creation, creation-with-upload, expiration, checksum and
-//! termination. An upload that breaks off keeps what came, and goes on there.
+//! Resumable uploads: tus 1.0.0 (tus.io), core protocol with creation, creation-with-upload, creation-defer-length, expiration,
+//! checksum and termination. An upload that breaks off keeps what came, and goes on there.
 
 use axum::Json as Answer;
 use axum::body::Body;
@@ -7,44 +7,23 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use otaru_core::app::Caller;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use otaru_core::app::{Caller, Error};
 use otaru_model::Upload;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 
 use super::auth::Publisher;
 use super::decode::Segments;
 use super::error::{Kind, Problem};
-use super::limits::limit_of;
 use super::receive::{self, DEFAULT_FILE_NAME};
+use super::tus_headers::{
+    ALGORITHMS, Checksum, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET, check_piece_type, length_to_be, metadata_name,
+    number, told,
+};
+pub use super::tus_headers::{TUS_RESUMABLE, VERSION, is_spoken};
 use super::uploads::{self, UploadView, settled};
 use super::{Native, PREFIX};
-use crate::wire::time::TimeFormat;
 
-pub const VERSION: &str = "1.0.0";
-const EXTENSIONS: &str = "creation,creation-with-upload,expiration,checksum,termination";
-const ALGORITHMS: &str = "sha1,sha256";
-const PIECE: &str = "application/offset+octet-stream";
-
-pub const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
-const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
-const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
-
-/// Whether the client speaks tus; another version than ours is refused with the one that would be right.
-pub fn is_spoken(headers: &HeaderMap) -> Result<bool, Problem> {
-    match headers.get(TUS_RESUMABLE) {
-        None => Ok(false),
-        Some(version) if version == VERSION => Ok(true),
-        Some(_) => Err(Problem::new(Kind::UnsupportedProtocol, format!("Tus-Resumable must be {VERSION}"))
-            .at("Tus-Resumable")
-            .with(TUS_VERSION, HeaderValue::from_static(VERSION))),
-    }
-}
+const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination";
 
 /// Tell what of the tus protocol is spoken here
 #[utoipa::path(options, path = "/uploads", tag = "uploads",
@@ -75,23 +54,19 @@ pub async fn create(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    if headers.contains_key("upload-defer-length") {
-        let detail = "Upload-Defer-Length is not supported: say with Upload-Length how long the file is";
-        return Err(Problem::invalid("Upload-Defer-Length", detail));
-    }
-    let length = number(headers, &UPLOAD_LENGTH, "Upload-Length")?;
-    let file_name = match file_name {
-        Some(name) => Some(name),
-        None => metadata_name(headers)?,
-    };
+    let length = length_to_be(headers)?;
+    let file_name = file_name.or(metadata_name(headers)?);
     let starts = !http_body::Body::is_end_stream(&body);
     if starts {
         check_piece_type(headers)?;
     }
     let file_name = file_name.unwrap_or_else(|| DEFAULT_FILE_NAME.to_owned());
-    let upload = receive::begin(native.app(), caller, file_name, Some(length)).await?;
-    let upload =
-        if starts || length == 0 { append(native, upload, 0, Checksum::of(headers)?, body).await? } else { upload };
+    let upload = receive::begin(native.app(), caller, file_name, length).await?;
+    let upload = if starts || length == Some(0) {
+        append(native, upload, 0, Checksum::of(headers)?, body).await?
+    } else {
+        upload
+    };
     let location = format!("{PREFIX}/uploads/{}", upload.locator);
     let received_bytes = native.app().received_bytes(&upload).await?;
     let told = told(&upload, received_bytes);
@@ -109,6 +84,7 @@ pub async fn create(
         (status = 200, description = "How many bytes are here", headers(
             ("Upload-Offset" = u64, description = "How many bytes are here for good"),
             ("Upload-Length" = u64, description = "How long the file is, if that is known"),
+            ("Upload-Defer-Length" = u64, description = "`1` while that is not known"),
             ("Upload-Expires" = String, description = "Until when bytes are taken"),
         )),
         (status = 404, description = "There is no such upload"),
@@ -136,6 +112,7 @@ pub async fn find_upload_offset(
         ("id" = String, Path, description = "The upload's id"),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
         ("Upload-Offset" = u64, Header, description = "Which byte of the file the first of these is"),
+        ("Upload-Length" = Option<u64>, Header, description = "The file's length, if the upload began without one"),
         ("Upload-Checksum" = Option<String>, Header, description = "Algorithm (sha1, sha256) and base64 of the checksum of these bytes"),
     ),
     request_body(content((Vec<u8> = "application/offset+octet-stream")), description = "The next bytes of the file"),
@@ -170,6 +147,10 @@ pub async fn append_upload(
     let offset_bytes = number(&headers, &UPLOAD_OFFSET, "Upload-Offset")?;
     let checksum = Checksum::of(&headers)?;
     let upload = native.app().show_upload(&caller, &id).await?;
+    let upload = match headers.contains_key(UPLOAD_LENGTH) {
+        true => declare(&native, upload, number(&headers, &UPLOAD_LENGTH, "Upload-Length")?).await?,
+        false => upload,
+    };
     let upload = append(&native, upload, offset_bytes, checksum, body).await?;
     let received_bytes = native.app().received_bytes(&upload).await?;
     Ok((StatusCode::NO_CONTENT, told(&upload, received_bytes)).into_response())
@@ -218,6 +199,17 @@ pub async fn override_method(
     }
 }
 
+/// Says how long a file is whose upload began without a length; the same length as before may be said again.
+async fn declare(native: &Native, upload: Upload, length: u64) -> Result<Upload, Problem> {
+    if upload.complete.is_some() {
+        return Ok(upload);
+    }
+    native.app().declare_length(upload, length).await.map_err(|error| match error {
+        Error::Invalid { problem, .. } => Problem::invalid("Upload-Length", format!("Upload-Length must be {problem}")),
+        other => other.into(),
+    })
+}
+
 /// Takes the bytes in a task of its own, which outlives the request: a client that goes away ends the body, and what came
 /// until then is kept.
 async fn append(
@@ -247,10 +239,8 @@ async fn take_piece(
 ) -> Result<Upload, Problem> {
     let limit_bytes = upload.declared_bytes.unwrap_or(upload.max_bytes);
     let mut receiving = native.app().receive_piece(upload, offset_bytes).await.map_err(|error| match error {
-        otaru_core::app::Error::TooLarge { .. } => Problem::from(otaru_core::app::Error::TooLarge { limit_bytes }),
-        otaru_core::app::Error::OutOfStep { next_byte } => {
-            Problem::from(error).with(UPLOAD_OFFSET, HeaderValue::from(next_byte))
-        }
+        Error::TooLarge { .. } => Problem::from(Error::TooLarge { limit_bytes }),
+        Error::OutOfStep { next_byte } => Problem::from(error).with(UPLOAD_OFFSET, HeaderValue::from(next_byte)),
         other => other.into(),
     })?;
     let Some(mut checksum) = checksum else {
@@ -272,102 +262,5 @@ async fn take_piece(
             }
             Err(problem)
         }
-    }
-}
-
-/// What every answer about an upload's progress tells.
-fn told(upload: &Upload, received_bytes: u64) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
-    headers.insert(UPLOAD_OFFSET, HeaderValue::from(received_bytes));
-    let length = upload.complete.map(|bytes| bytes.size_bytes).or(upload.declared_bytes);
-    if let Some(length) = length {
-        headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
-    }
-    if let Ok(expires) = HeaderValue::from_str(&TimeFormat::Http.format(upload.open_until_ms)) {
-        headers.insert(UPLOAD_EXPIRES, expires);
-    }
-    headers
-}
-
-fn number(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<u64, Problem> {
-    let text = headers.get(name).and_then(|value| value.to_str().ok());
-    let digits = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits.and_then(|digits| digits.parse().ok()).filter(|&number: &u64| i64::try_from(number).is_ok());
-    number.ok_or_else(|| Problem::invalid(shown, format!("{shown} must be a number of bytes")))
-}
-
-fn check_piece_type(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(header::CONTENT_TYPE) {
-        Some(given) if given == PIECE => Ok(()),
-        _ => Err(Problem::new(Kind::UnsupportedMediaType, format!("the bytes come with Content-Type: {PIECE}"))
-            .at("Content-Type")),
-    }
-}
-
-/// The file's name out of `Upload-Metadata`, if it is there.
-fn metadata_name(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(UPLOAD_METADATA) else { return Ok(None) };
-    let refused = |problem: &str| Problem::invalid("Upload-Metadata", format!("Upload-Metadata {problem}"));
-    let text = value.to_str().map_err(|_| refused("must be ASCII"))?;
-    for pair in text.split(',') {
-        let (key, encoded) = pair.trim().split_once(' ').unwrap_or((pair.trim(), ""));
-        if key != "filename" {
-            continue;
-        }
-        let bytes = STANDARD.decode(encoded.trim()).map_err(|_| refused("has a filename that is not base64"))?;
-        let name = String::from_utf8(bytes).map_err(|_| refused("has a filename that is not UTF-8"))?;
-        return match limit_of("query", "file_name").problem(&name) {
-            None => Ok(Some(name)),
-            Some(problem) => Err(refused(&format!("has a filename that {problem}"))),
-        };
-    }
-    Ok(None)
-}
-
-/// The checksum that a piece must have.
-struct Checksum {
-    running: Running,
-    declared: Vec<u8>,
-}
-
-enum Running {
-    Sha1(Sha1),
-    Sha256(Sha256),
-}
-
-impl Checksum {
-    fn of(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
-        let Some(value) = headers.get("upload-checksum") else { return Ok(None) };
-        let refused = |problem: String| Problem::invalid("Upload-Checksum", format!("Upload-Checksum {problem}"));
-        let form = || refused("must be an algorithm, a space and the base64 of the checksum".to_owned());
-        let (algorithm, encoded) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(form)?;
-        let running = match algorithm {
-            "sha1" => Running::Sha1(Sha1::new()),
-            "sha256" => Running::Sha256(Sha256::new()),
-            other => return Err(refused(format!("names {other}, which is none of: {ALGORITHMS}"))),
-        };
-        let declared = STANDARD.decode(encoded.trim()).map_err(|_| form())?;
-        Ok(Some(Checksum { running, declared }))
-    }
-
-    fn update(&mut self, piece: &Bytes) {
-        match &mut self.running {
-            Running::Sha1(hash) => hash.update(piece),
-            Running::Sha256(hash) => hash.update(piece),
-        }
-    }
-
-    fn check(self) -> Result<(), Problem> {
-        let found = match self.running {
-            Running::Sha1(hash) => hash.finalize().to_vec(),
-            Running::Sha256(hash) => hash.finalize().to_vec(),
-        };
-        if found == self.declared {
-            return Ok(());
-        }
-        let detail =
-            format!("the bytes that came have the checksum {}; nothing of them is kept", STANDARD.encode(found));
-        Err(Problem::new(Kind::WrongChecksum, detail).at("Upload-Checksum"))
     }
 }

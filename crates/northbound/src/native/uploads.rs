@@ -94,15 +94,16 @@ impl Decode for UploadQuery {
 /// Upload a file, whole or to be resumed
 ///
 /// Without `Tus-Resumable` the body is the whole file; if it breaks off, nothing of it stays. With `Tus-Resumable: 1.0.0`
-/// this is the creation request of the tus protocol: `Upload-Length` says how long the file will be, the bytes follow with
-/// PATCH or begin with this request.
+/// this is the creation request of the tus protocol: `Upload-Length` says how long the file will be, or
+/// `Upload-Defer-Length: 1` that a later request will say it; the bytes follow with PATCH or begin with this request.
 #[utoipa::path(post, path = "/uploads", tag = "uploads",
     params(
         UploadQuery,
         ("Content-Digest" = Option<String>, Header, description = "`sha-256=:BASE64:` (RFC 9530) is compared with the bytes that come"),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0` for an upload that can be resumed"),
         ("Upload-Length" = Option<u64>, Header, description = "tus: the file's length in bytes"),
-        ("Upload-Metadata" = Option<String>, Header, description = "tus: `filename` and the base64 of the file's name"),
+        ("Upload-Defer-Length" = Option<u64>, Header, description = "tus: `1` if the length is not known yet"),
+        ("Upload-Metadata" = Option<String>, Header, description = "tus: pairs of a key and the base64 of its value; only `filename` means something here"),
         ("Upload-Checksum" = Option<String>, Header, description = "tus: algorithm and base64 of the checksum of these bytes"),
     ),
     request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "application/offset+octet-stream")),

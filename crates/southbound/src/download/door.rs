@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::routing::get;
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use otaru_core::app::{App, Download, Error};
 use otaru_model::Id;
 use otaru_model::peer::Peer;
@@ -50,6 +50,11 @@ async fn download(
 ) -> Response<Body> {
     match open(&door.app, &package, &position, query.as_deref().unwrap_or_default()).await {
         Ok((link, found)) => {
+            // A link at an object store is signed for one method.
+            let direct = if request.method() == Method::GET { door.app.direct_link(&found).await } else { None };
+            if let Some(link) = direct.and_then(|link| HeaderValue::try_from(link).ok()) {
+                return send_on(link);
+            }
             let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_canonical());
             let (package, position, expires_s) = link;
             let own = door.links.of((package, position, expires_s, peer));
@@ -69,6 +74,14 @@ async fn open(app: &App, package: &str, position: &str, query: &str) -> Result<(
     let signature = member("Signature").ok_or_else(refused)?;
     let found = app.open_link(&package, position, expires_s, signature).await?;
     Ok(((package, position, expires_s), found))
+}
+
+fn send_on(link: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, link);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn send(found: Download, request: &Request, paces: Vec<Arc<Pace>>) -> Response<Body> {
@@ -112,6 +125,6 @@ fn refuse(error: &Error) -> Response<Body> {
     };
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

@@ -1,4 +1,4 @@
-use otaru_model::{Integrity, Kinds, Page};
+use otaru_model::{Integrity, Kinds, Package, Page};
 
 use super::*;
 
@@ -73,6 +73,47 @@ async fn claims_and_caps_hold_among_the_packages_of_one_door() {
     create("1", "south", None).await.unwrap();
     assert!(matches!(create("2", "north", Some(1)).await, Err(Error::LimitReached { limit: 1, .. })));
     create("2", "north", Some(2)).await.unwrap();
+}
+
+/// Whichever door renames a package, its name stays unique among those of the door that wants it so.
+#[tokio::test]
+async fn a_claim_on_a_name_goes_along_when_the_package_is_renamed() {
+    let town = Town::new().await;
+    let product = town.product("meter").await;
+    let create = async |version: &str, name: &str| {
+        let mut new = new_package(&product, version, FileSource::Upload { locator: town.upload(b"x").await });
+        new.name = Some(name.to_owned());
+        new.rules.claims = vec![Claim::of_name("title", name), Claim::new("version", version)];
+        town.app.create_package(&town.admin, new).await
+    };
+    let rename = async |package: &Package, name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        town.app.rewrite_package(&town.admin, &package.id, |texts| texts.name = name).await
+    };
+    let (first, second) = (create("1", "one").await.unwrap(), create("2", "two").await.unwrap());
+    let taken =
+        |outcome: Result<Package, Error>, of: &str| matches!(outcome, Err(Error::Taken { field, .. }) if field == of);
+
+    assert!(taken(rename(&first, Some("two")).await, "name"));
+    assert_eq!(rename(&first, Some("one")).await.unwrap().name.as_deref(), Some("one"));
+    rename(&first, Some("uno")).await.unwrap();
+    assert!(taken(create("3", "uno").await, "title"));
+    create("3", "one").await.unwrap();
+    assert!(taken(rename(&second, Some("uno")).await, "name"));
+    assert!(taken(create("1", "four").await, "version"), "claims on anything else stay");
+
+    // Without a name of its own a package is shown under one made from module and version, and that one is claimed.
+    rename(&first, None).await.unwrap();
+    create("4", "uno").await.unwrap();
+    assert!(taken(rename(&second, Some("firmware-1")).await, "name"));
+    let change = |name: &str| PackageChange {
+        name: Some(name.to_owned()),
+        name_claim: Some("title"),
+        ..PackageChange::default()
+    };
+    assert!(taken(town.app.update_package(&town.admin, &first.id, change("two")).await, "title"));
+    town.app.update_package(&town.admin, &first.id, change("uno 2")).await.unwrap();
+    rename(&second, Some("firmware-1")).await.unwrap();
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use read::BlobReader;
 pub use upload::{Appending, Staged};
 
-use super::{BlobError, Digest, Space};
+use super::{BlobError, Digest, Space, off_runtime};
 
 /// Uploads never use the last of a disk: whatever else lives on it (the database, above all) has to keep working. A twentieth
 /// is kept free of a small one, 64 MiB of others.
@@ -236,16 +236,6 @@ fn lock_error(error: TryLockError) -> BlobError {
 
 fn millis(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
-}
-
-/// Runs work that waits for the disk or computes for long where it keeps no other task waiting.
-async fn off_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-) -> Result<T, BlobError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(BlobError::Unavailable(io::Error::other(error))),
-    }
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ impl Appending {
         off_runtime(move || match sink.file.sync_data() {
             Ok(()) => {
                 let meta = sink.file.metadata()?;
+                sink.unlock();
                 if meta.nlink() == 0 { Err(BlobError::NotFound) } else { Ok(meta.len()) }
             }
             // After a failed sync nobody knows which of the new bytes are safe, and a second sync would not tell.
@@ -117,7 +118,12 @@ impl Appending {
         self.upload.batch.clear();
         let sink = self.upload.idle().await?;
         let cut_to_bytes = sink.cut_to_bytes.unwrap_or(0);
-        off_runtime(move || Ok(sink.file.set_len(cut_to_bytes)?)).await
+        off_runtime(move || {
+            sink.file.set_len(cut_to_bytes)?;
+            sink.unlock();
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -199,6 +205,14 @@ impl Sink {
             }
         }
         Ok(())
+    }
+
+    /// Says that whoever comes next may append. Closing the file would do, were it not for children: one that this process
+    /// begins at this moment has the file open, too, until it becomes another program.
+    fn unlock(&self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "an upload stays locked until its file is closed");
+        }
     }
 
     /// Takes back what was written and closes the file. The name of an upload in one go is for [`Staged`] to remove.

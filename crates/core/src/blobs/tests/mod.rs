@@ -1,8 +1,12 @@
 //! The store as its callers see it.
 
+mod bucket;
+mod everywhere;
 mod model;
 mod remote;
 mod resume;
+#[path = "../../../../../tests/support/s3.rs"]
+mod s3;
 mod store;
 
 use std::ops::Range;
@@ -15,6 +19,60 @@ use tempfile::TempDir;
 use super::*;
 
 const NO_LIMIT: u64 = u64::MAX;
+
+/// Where a store of a test's own is: the tests in [`everywhere`] run on both kinds.
+enum Place {
+    Folder(TempDir),
+    Bucket(String),
+}
+
+impl Place {
+    fn folder() -> Place {
+        Place::Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn bucket() -> Place {
+        provide_crypto();
+        Place::Bucket(s3::shared().place())
+    }
+
+    /// As another copy of the server would open it.
+    async fn open(&self) -> Blobs {
+        match self {
+            Place::Folder(home) => open(home.path()).await,
+            Place::Bucket(url) => Blobs::open(url).await.unwrap(),
+        }
+    }
+
+    fn is_bucket(&self) -> bool {
+        matches!(self, Place::Bucket(_))
+    }
+
+    /// Every file or object, by its path.
+    async fn files(&self) -> Vec<String> {
+        match self {
+            Place::Folder(home) => files(home.path()),
+            Place::Bucket(url) => {
+                let entries = raw(url).list_with("/").recursive(true).await.unwrap();
+                let files = entries.into_iter().filter(|entry| entry.metadata().is_file());
+                files.map(|entry| entry.path().to_owned()).collect()
+            }
+        }
+    }
+}
+
+/// The binary does this first thing in main; here whichever test comes first does.
+fn provide_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The place in a bucket as anybody else sees it.
+fn raw(url: &str) -> opendal::Operator {
+    let (bucket, rest) = url.split_once('@').unwrap().1.split_once('/').unwrap();
+    let root = format!("/{}/", rest.split_once('?').unwrap().0);
+    let url = format!("{url}&access_key_id=AKTESTS&secret_access_key=SKTESTS");
+    crate::blobs::remote::Region::parse(&url).unwrap().operator(bucket, &root, crate::blobs::remote::PATIENCE).unwrap()
+}
 
 async fn store() -> (TempDir, Blobs) {
     let home = tempfile::tempdir().unwrap();
@@ -51,6 +109,13 @@ async fn grow(blobs: &Blobs, name: &str, offset: u64, bytes: &[u8], limit: u64) 
         appending.write(Bytes::copy_from_slice(piece)).await?;
     }
     appending.keep().await
+}
+
+/// Keeps bytes as a part.
+async fn keep_part(blobs: &Blobs, name: &str, bytes: &[u8]) -> Finished {
+    let mut staged = blobs.stage(&id(name), NO_LIMIT).await.unwrap();
+    staged.write(Bytes::copy_from_slice(bytes)).await.unwrap();
+    staged.keep().await.unwrap()
 }
 
 async fn read(blobs: &Blobs, digest: &Digest, range: Range<u64>) -> Result<Vec<u8>, BlobError> {

@@ -66,8 +66,7 @@ impl Site {
 
 /// Starts a site and gives its address.
 async fn serve(site: Site) -> (String, Arc<Mutex<Site>>) {
-    // The binary does this first thing in main; here whichever test comes first does.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    provide_crypto();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let site = Arc::new(Mutex::new(site));

@@ -5,110 +5,12 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-async fn keep_part(blobs: &Blobs, name: &str, bytes: &[u8]) -> Finished {
-    let mut staged = blobs.stage(&id(name), NO_LIMIT).await.unwrap();
-    staged.write(Bytes::copy_from_slice(bytes)).await.unwrap();
-    staged.keep().await.unwrap()
-}
-
-#[tokio::test]
-async fn parts_are_put_together_in_the_order_given() {
-    let (home, blobs) = store().await;
-    let whole = content(900_000);
-    let part = keep_part(&blobs, "u-3", &whole[700_000..]).await;
-    assert_eq!(
-        part.digest,
-        Digest::of(&whole[700_000..]),
-        "a part knows its own digests: entity tags are made of them"
-    );
-    keep_part(&blobs, "u-1", &whole[..300_000]).await;
-    keep_part(&blobs, "u-2", &whole[300_000..700_000]).await;
-    assert_eq!(blobs.list(None, 10).await.unwrap(), []);
-
-    let parts = [id("u-1"), id("u-2"), id("u-3")];
-    let finished = blobs.compose(&parts, 900_000).await.unwrap();
-    let in_one_go = put(&blobs, "all", &whole).await.unwrap();
-    assert_eq!(finished, in_one_go);
-    assert!(read(&blobs, &finished.digest, 0..NO_LIMIT).await.unwrap() == whole);
-
-    // The caller may fail to record the blob and ask again; the parts go when it says so.
-    assert_eq!(blobs.compose(&parts, 900_000).await.unwrap(), finished);
-    for part in &parts {
-        assert!(blobs.discard(part).await.unwrap());
-        assert!(!blobs.discard(part).await.unwrap());
-    }
-    assert!(matches!(blobs.compose(&parts, 900_000).await, Err(BlobError::NotFound)));
-    assert_eq!(files(home.path()).len(), 1);
-}
-
-#[tokio::test]
-async fn a_part_that_is_sent_again_replaces_the_first() {
-    let (_home, blobs) = store().await;
-    keep_part(&blobs, "part", b"first attempt").await;
-    keep_part(&blobs, "part", b"second").await;
-    assert_eq!(blobs.staged_len(&id("part")).await.unwrap(), 6);
-    let finished = blobs.compose(&[id("part")], 100).await.unwrap();
-    assert_eq!(finished.digest, Digest::of(b"second"));
-}
-
-#[tokio::test]
-async fn a_whole_above_the_limit_is_refused_and_its_parts_stay() {
-    let (home, blobs) = store().await;
-    keep_part(&blobs, "a", b"12345").await;
-    keep_part(&blobs, "b", b"67890").await;
-    for parts in [vec![id("a"), id("b")], vec![id("a"), id("a")]] {
-        assert!(matches!(blobs.compose(&parts, 9).await, Err(BlobError::TooLarge)));
-    }
-    assert!(matches!(blobs.compose(&[id("a")], 4).await, Err(BlobError::TooLarge)));
-    assert_eq!(files(home.path()), ["staging/a", "staging/b"]);
-}
-
-#[tokio::test]
-async fn an_upload_grows_where_it_ended() {
-    let (_home, blobs) = store().await;
-    assert!(matches!(blobs.staged_len(&id("u")).await, Err(BlobError::NotFound)));
-    assert!(matches!(grow(&blobs, "u", 1, b"x", 10).await, Err(BlobError::NotFound)));
-    assert_eq!(grow(&blobs, "u", 0, b"Hello", 12).await.unwrap(), 5);
-    assert_eq!(blobs.staged_len(&id("u")).await.unwrap(), 5);
-    for offset in [0, 4, 6] {
-        assert!(matches!(grow(&blobs, "u", offset, b"x", 12).await, Err(BlobError::OutOfStep { len_bytes: 5 })));
-    }
-    assert_eq!(grow(&blobs, "u", 5, b", world", 12).await.unwrap(), 12);
-    assert_eq!(blobs.compose(&[id("u")], 12).await.unwrap().digest, Digest::of(b"Hello, world"));
-}
-
-#[tokio::test]
-async fn an_append_above_the_limit_leaves_what_was_there_before() {
-    let (_home, blobs) = store().await;
-    let bytes = content(700_000);
-    assert_eq!(grow(&blobs, "u", 0, &bytes[..300_000], 600_000).await.unwrap(), 300_000);
-    assert!(matches!(grow(&blobs, "u", 300_000, &bytes[300_000..], 600_000).await, Err(BlobError::TooLarge)));
-    assert!(matches!(grow(&blobs, "u", 300_000, b"", 299_999).await, Err(BlobError::TooLarge)));
-    assert_eq!(blobs.staged_len(&id("u")).await.unwrap(), 300_000);
-    assert_eq!(grow(&blobs, "u", 300_000, &bytes[300_000..600_000], 600_000).await.unwrap(), 600_000);
-    let finished = blobs.compose(&[id("u")], 600_000).await.unwrap();
-    assert_eq!(finished.digest, Digest::of(&bytes[..600_000]));
-}
-
 #[tokio::test]
 async fn a_full_disk_ends_an_append_with_full() {
     let (home, blobs) = store().await;
     std::os::unix::fs::symlink("/dev/full", home.path().join("staging/u")).unwrap();
     assert!(matches!(grow(&blobs, "u", 0, b"x", 10).await, Err(BlobError::Full)));
     assert!(matches!(grow(&blobs, "u", 0, &content(900_000), NO_LIMIT).await, Err(BlobError::Full)));
-}
-
-#[tokio::test]
-async fn only_one_request_at_a_time_appends() {
-    let (home, blobs) = store().await;
-    let mut first = blobs.append(&id("u"), 0, 100).await.unwrap();
-    assert!(matches!(blobs.append(&id("u"), 0, 100).await, Err(BlobError::Busy)));
-    assert!(matches!(blobs.compose(&[id("u")], 100).await, Err(BlobError::Busy)));
-    let of_another_process = open(home.path()).await;
-    assert!(matches!(of_another_process.append(&id("u"), 0, 100).await, Err(BlobError::Busy)));
-    first.write(Bytes::from_static(b"one")).await.unwrap();
-    assert_eq!(first.keep().await.unwrap(), 3);
-    assert_eq!(grow(&of_another_process, "u", 3, b"two", 100).await.unwrap(), 6);
 }
 
 #[tokio::test]
@@ -147,15 +49,6 @@ async fn a_blob_never_changes_with_the_upload_it_was_made_of() {
     assert_eq!(grow(&blobs, "u", 0, b"another", 100).await.unwrap(), 7);
     assert_eq!(read(&blobs, &digest, 0..100).await.unwrap(), b"released");
     assert_eq!(files(home.path()).len(), 2);
-}
-
-#[tokio::test]
-async fn an_upload_discarded_under_a_running_append_is_not_reported_as_kept() {
-    let (_home, blobs) = store().await;
-    let mut appending = blobs.append(&id("u"), 0, 100).await.unwrap();
-    appending.write(Bytes::from_static(b"in vain")).await.unwrap();
-    assert!(blobs.discard(&id("u")).await.unwrap());
-    assert!(matches!(appending.keep().await, Err(BlobError::NotFound)));
 }
 
 #[tokio::test]

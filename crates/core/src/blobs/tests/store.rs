@@ -19,100 +19,6 @@ async fn an_upload_becomes_a_blob_under_its_digest() {
 }
 
 #[tokio::test]
-async fn an_upload_of_nothing_is_the_empty_blob() {
-    let (_home, blobs) = store().await;
-    let finished = blobs.stage(&id("empty"), 0).await.unwrap().finish().await.unwrap();
-    assert_eq!(finished.digest, Digest::of(b""));
-    assert_eq!(read(&blobs, &finished.digest, 0..NO_LIMIT).await.unwrap(), b"");
-    assert!(blobs.verify(&finished.digest).await.unwrap());
-}
-
-#[tokio::test]
-async fn any_range_of_a_blob_can_be_read() {
-    let (_home, blobs) = store().await;
-    let bytes = content(800_000);
-    let digest = put(&blobs, "upload", &bytes).await.unwrap().digest;
-    assert_eq!(digest, Digest::of(&bytes));
-    for range in [0..800_000, 0..1, 799_999..800_000, 262_143..262_145, 262_144..524_288, 100..700_000, 5..5] {
-        let expected = &bytes[range.start as usize..range.end as usize];
-        assert!(read(&blobs, &digest, range.clone()).await.unwrap() == expected, "{range:?}");
-    }
-    assert!(read(&blobs, &digest, 799_990..NO_LIMIT).await.unwrap() == bytes[799_990..], "cut at the end");
-    assert_eq!(read(&blobs, &digest, 800_000..900_000).await.unwrap(), b"");
-    assert!(matches!(read(&blobs, &Digest::of(b"another"), 0..1).await, Err(BlobError::NotFound)));
-}
-
-#[tokio::test]
-async fn the_same_content_is_stored_once() {
-    let (home, blobs) = store().await;
-    let first = put(&blobs, "one", b"same").await.unwrap();
-    let second = put(&blobs, "two", b"same").await.unwrap();
-    assert_eq!(first, second);
-    assert_eq!(files(home.path()).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_may_store_read_and_collect_the_same_content() {
-    let (home, blobs) = store().await;
-    let bytes = content(600_000);
-    let digest = put(&blobs, "first", &bytes).await.unwrap().digest;
-    let writers = (0..8).map(|n| {
-        let (blobs, bytes) = (blobs.clone(), bytes.clone());
-        tokio::spawn(async move {
-            let stored = put(&blobs, &format!("upload-{n}"), &bytes).await.unwrap();
-            // A collector whose list is a second old finds the blob too young.
-            let before_ms = blobs.list(None, 1).await.unwrap()[0].stored_ms;
-            assert!(!blobs.delete_if_older(&stored.digest, before_ms).await.unwrap());
-            assert!(read(&blobs, &stored.digest, 0..NO_LIMIT).await.unwrap() == bytes);
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    assert!(blobs.verify(&digest).await.unwrap());
-    assert_eq!(files(home.path()).len(), 1);
-}
-
-#[tokio::test]
-async fn an_upload_that_is_dropped_leaves_nothing() {
-    let (home, blobs) = store().await;
-    let mut staged = blobs.stage(&id("upload"), NO_LIMIT).await.unwrap();
-    for _ in 0..10 {
-        // The last of these is still being written when the upload is dropped.
-        staged.write(Bytes::from(content(300_000))).await.unwrap();
-    }
-    assert_eq!(files(home.path()).len(), 1);
-    drop(staged);
-    assert_eq!(files(home.path()), [""; 0]);
-}
-
-#[tokio::test]
-async fn one_byte_above_the_limit_ends_an_upload_and_leaves_nothing() {
-    let (home, blobs) = store().await;
-    let mut staged = blobs.stage(&id("exact"), 300_000).await.unwrap();
-    staged.write(Bytes::from(content(300_000))).await.unwrap();
-    staged.finish().await.unwrap();
-
-    let mut staged = blobs.stage(&id("above"), 300_000).await.unwrap();
-    staged.write(Bytes::from(content(300_000))).await.unwrap();
-    assert!(matches!(staged.write(Bytes::from_static(b"!")).await, Err(BlobError::TooLarge)));
-    assert_eq!(files(home.path()).len(), 1, "the blob of the first upload only");
-    assert!(staged.finish().await.is_err());
-}
-
-#[tokio::test]
-async fn what_one_process_throws_away_is_never_the_upload_of_another() {
-    let (home, blobs) = store().await;
-    let mut too_large = blobs.stage(&id("same-id"), 5).await.unwrap();
-    assert!(matches!(too_large.write(Bytes::from_static(b"123456")).await, Err(BlobError::TooLarge)));
-    let of_another_process = open(home.path()).await;
-    let mut staged = of_another_process.stage(&id("same-id"), NO_LIMIT).await.unwrap();
-    drop(too_large);
-    staged.write(Bytes::from_static(b"mine")).await.unwrap();
-    assert_eq!(staged.finish().await.unwrap().digest, Digest::of(b"mine"));
-}
-
-#[tokio::test]
 async fn verify_notices_damage_and_storing_again_mends_it() {
     let (home, blobs) = store().await;
     let digest = put(&blobs, "upload", b"good bytes").await.unwrap().digest;
@@ -153,20 +59,6 @@ async fn a_deleted_blob_is_gone_but_whoever_reads_it_reads_on() {
     assert_eq!(files(home.path()), [""; 0]);
     let chunks: Vec<Bytes> = reader.stream(0..NO_LIMIT).try_collect().await.unwrap();
     assert!(chunks.concat() == bytes);
-}
-
-#[tokio::test]
-async fn a_blob_stored_again_is_young_again() {
-    let (_home, blobs) = store().await;
-    let digest = put(&blobs, "upload", b"wanted again").await.unwrap().digest;
-    let seen = blobs.list(None, 10).await.unwrap()[0];
-    // File systems keep time in ticks of a few milliseconds.
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    put(&blobs, "again", b"wanted again").await.unwrap();
-    assert!(!blobs.delete_if_older(&digest, seen.stored_ms + 1).await.unwrap());
-
-    let seen = blobs.list(None, 10).await.unwrap()[0];
-    assert!(blobs.delete_if_older(&digest, seen.stored_ms + 1).await.unwrap());
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ async fn an_upload_that_is_too_large_leaves_nothing() {
     assert_eq!(Policy::read(data["Policy"].as_str().unwrap()).unwrap().max_bytes, 1000);
     let answer = bench.send(Form::of(&data).file(&[b'x'; 1001]).request()).await;
     assert_eq!(refusal(&answer), (400, "EntityTooLarge".to_owned()));
-    // One whose length says so is not even read.
+    // One whose length says so is refused, even if nothing of it comes.
     let announced = Form { length: Some(3 << 20), ..Form::new() };
     let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     assert_eq!(refusal(&bench.send(announced.with_body(never)).await), (400, "EntityTooLarge".to_owned()));

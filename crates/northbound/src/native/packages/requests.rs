@@ -214,7 +214,7 @@ impl NewPackage {
 }
 
 /// What to change of a package. What is absent stays; null removes.
-#[derive(ToSchema)]
+#[derive(Clone, ToSchema)]
 pub struct PackageChange {
     /// Null: the name is made from module and version again.
     #[schema(value_type = Option<String>)]

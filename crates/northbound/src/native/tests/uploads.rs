@@ -47,7 +47,8 @@ async fn a_client_learns_what_is_spoken_without_signing_in() {
         axum::http::Request::builder().method("OPTIONS").uri("/api/v1/uploads").header("tus-resumable", "0.1");
     let reply = town.raw(request.body(Body::empty()).unwrap()).await.expect(204);
     assert_eq!(reply.header("tus-version"), "1.0.0");
-    assert_eq!(reply.header("tus-extension"), "creation,creation-with-upload,expiration,checksum,termination");
+    let extensions = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination";
+    assert_eq!(reply.header("tus-extension"), extensions);
     assert_eq!(reply.header("tus-checksum-algorithm"), "sha1,sha256");
     assert_eq!(reply.header("tus-max-size"), MAX_FILE_BYTES.to_string());
 }
@@ -107,6 +108,43 @@ async fn an_upload_may_begin_with_its_first_bytes_or_have_none() {
 }
 
 #[tokio::test]
+async fn a_length_that_is_not_known_at_first_is_said_later() {
+    let town = Town::new().await;
+    let deferred = || tus(&town, "POST", "/uploads").header("upload-defer-length", "1");
+    let made = town.raw(deferred().body(Body::empty()).unwrap()).await.expect(201);
+    assert_eq!((made.header("upload-defer-length"), made.header("upload-length")), ("1", ""));
+    assert_eq!(made.json["size_bytes"], Value::Null);
+    let path = made.header("location").strip_prefix("/api/v1").unwrap().to_owned();
+    let first = append(&town, &path, 0, "hello ").await.expect(204);
+    assert_eq!(first.header("upload-defer-length"), "1");
+    let head = town.raw(tus(&town, "HEAD", &path).body(Body::empty()).unwrap()).await.expect(200);
+    assert_eq!((head.header("upload-offset"), head.header("upload-defer-length")), ("6", "1"));
+
+    let with_length = |offset: usize, length: u64, bytes: &'static str| {
+        town.raw(
+            piece(&town, &path, offset).header("upload-length", length.to_string()).body(Body::from(bytes)).unwrap(),
+        )
+    };
+    assert_eq!(with_length(6, MAX_FILE_BYTES + 1, "").await.problem(), (413, "too_large", ""));
+    assert_eq!(with_length(6, 5, "").await.problem(), (400, "invalid", "Upload-Length"));
+    let told = with_length(6, 11, "wor").await.expect(204);
+    assert_eq!((told.header("upload-offset"), told.header("upload-length")), ("9", "11"));
+    assert_eq!(with_length(9, 12, "ld!").await.problem(), (400, "invalid", "Upload-Length"), "a length is said once");
+    assert_eq!(append(&town, &path, 9, "ld!").await.problem(), (413, "too_large", ""));
+    with_length(9, 11, "ld").await.expect(204);
+    assert_eq!(town.get(&path).await.text("sha256"), sha256(b"hello world"));
+
+    // The bytes may begin with the creation, and the length may come when they are all here.
+    let request = deferred().header("content-type", "application/offset+octet-stream");
+    let made = town.raw(request.body(Body::from("12345")).unwrap()).await.expect(201);
+    let path = made.header("location").strip_prefix("/api/v1").unwrap().to_owned();
+    assert_eq!(town.get(&path).await.json["is_complete"], json!(false));
+    let end = piece(&town, &path, 5).header("upload-length", "5").body(Body::empty()).unwrap();
+    town.raw(end).await.expect(204);
+    assert_eq!(town.get(&path).await.text("sha256"), sha256(b"12345"));
+}
+
+#[tokio::test]
 async fn requests_that_are_not_as_the_protocol_wants_are_refused() {
     let town = Town::new().await;
     let path = begin(&town, 5).await;
@@ -130,12 +168,15 @@ async fn requests_that_are_not_as_the_protocol_wants_are_refused() {
         assert_eq!(reply.problem(), (400, "invalid", "Upload-Length"), "{wrong}");
     }
     assert_eq!(send(tus(&town, "POST", "/uploads"), "").await.problem(), (400, "invalid", "Upload-Length"));
-    let deferred = tus(&town, "POST", "/uploads").header("upload-defer-length", "1");
-    assert_eq!(send(deferred, "").await.problem(), (400, "invalid", "Upload-Defer-Length"));
+    let both = tus(&town, "POST", "/uploads").header("upload-defer-length", "1").header("upload-length", "5");
+    assert_eq!(send(both, "").await.problem(), (400, "invalid", "Upload-Defer-Length"));
+    let other = tus(&town, "POST", "/uploads").header("upload-defer-length", "0");
+    assert_eq!(send(other, "").await.problem(), (400, "invalid", "Upload-Defer-Length"));
     let long = tus(&town, "POST", "/uploads").header("upload-length", (MAX_FILE_BYTES + 1).to_string());
     assert_eq!(send(long, "").await.problem(), (413, "too_large", ""));
     let path_name = STANDARD.encode("../../etc/passwd");
-    for metadata in ["filename !", "filename /w==", &format!("filename {path_name}")] {
+    let path_name = format!("filename {path_name}");
+    for metadata in ["filename !", "filename /w==", &path_name, "other !", "a,,b", "a YQ==,", "a YQ==,a YQ==", " ,a"] {
         let request = tus(&town, "POST", "/uploads").header("upload-length", "1").header("upload-metadata", metadata);
         assert_eq!(send(request, "").await.problem(), (400, "invalid", "Upload-Metadata"), "{metadata}");
     }
