@@ -13,6 +13,7 @@ OWN_KEY = os.environ["OTARU_AK"]
 DEPENDS_ON_MORE = {
     "cursor": "a cursor is opaque and right only if the server said it before",
     "Upload-Length": "the tus protocol needs it when a file is created, and only then",
+    "Upload-Defer-Length": "stands in place of Upload-Length, and of tus only",
     "Upload-Offset": "needed when bytes are sent, also by POST with X-HTTP-Method-Override, and only then",
     "Upload-Checksum": "is over the bytes of this request",
     "Content-Type": "with tus the bytes are application/offset+octet-stream, without it any other",

@@ -215,6 +215,7 @@ fn limit_parameters(operation: &mut Value, id: &str) -> bool {
 fn limit_header(name: &str, schema: &mut Value) {
     match name {
         "Tus-Resumable" => schema["enum"] = json!(["1.0.0"]),
+        "Upload-Defer-Length" => *schema = json!({ "type": "string", "enum": ["1"] }),
         "X-HTTP-Method-Override" => schema["enum"] = json!(["PATCH", "DELETE", "HEAD"]),
         "Upload-Length" | "Upload-Offset" => {
             *schema = json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX });
