@@ -27,6 +27,23 @@ kill *options:
     tests/kill/judge {{options}}
     tests/kill/faults
 
+# Every parser at a door, ten minutes each with mutated input; `just fuzz json --seconds 60` is one of them for a minute.
+fuzz *options:
+    fuzz/run {{options}}
+
+# A million mutated requests at a release build.
+hostile *options:
+    cargo build --release --bin otaru
+    OTARU_BINARY=target/release/otaru tests/hostile {{options}}
+
+# The own API against its OpenAPI document.
+schema *options:
+    tests/schema/judge {{options}}
+
+# Known holes in crates that are built in; needs the network.
+advisories *options:
+    tests/advisories {{options}}
+
 # PostgreSQL, an S3 server, copies of Otaru and nginx on this machine, until Ctrl-C.
 cluster *options:
     cargo build

@@ -129,6 +129,17 @@ fn complete(operation: &mut Value) {
     if has_json {
         operation["requestBody"]["required"] = json!(true);
     }
+    // Bytes are bytes; what derives schemas takes them for a list of numbers.
+    let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for (media_type, content) in contents.into_iter().flatten() {
+        if media_type.ends_with("octet-stream") {
+            content["schema"] = json!({ "type": "string", "format": "binary" });
+        }
+    }
+    if id == "import_packages" {
+        // No line is no package.
+        operation["requestBody"]["required"] = json!(false);
+    }
     let has_query = limit_parameters(operation, &id);
     let mut common = vec![(500, "The server failed".to_owned())];
     match right {
@@ -174,7 +185,9 @@ fn complete(operation: &mut Value) {
 /// Puts the limits of its parameters into an operation; whether it has any behind the `?`.
 fn limit_parameters(operation: &mut Value, id: &str) -> bool {
     let mut has_query = false;
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    // An index would write `"parameters": null` into operations that have none.
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         // A parameter is text or absent, never null.
         let schema = &mut parameter["schema"];
@@ -202,11 +215,11 @@ fn limit_parameters(operation: &mut Value, id: &str) -> bool {
 fn limit_header(name: &str, schema: &mut Value) {
     match name {
         "Tus-Resumable" => schema["enum"] = json!(["1.0.0"]),
+        "Upload-Defer-Length" => *schema = json!({ "type": "string", "enum": ["1"] }),
         "X-HTTP-Method-Override" => schema["enum"] = json!(["PATCH", "DELETE", "HEAD"]),
         "Upload-Length" | "Upload-Offset" => {
             *schema = json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX });
         }
-        "Content-Digest" => schema["pattern"] = json!("^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"),
         "Upload-Checksum" => schema["pattern"] = json!("^(sha1 [A-Za-z0-9+/]{27}=|sha256 [A-Za-z0-9+/]{43}=)$"),
         "Upload-Metadata" => schema["pattern"] = json!("^filename ([A-Za-z0-9+/]{4}){1,64}$"),
         _ => {}
@@ -226,6 +239,13 @@ fn limit_bodies(document: &mut Value) {
             limit_in(scope, member, property);
         }
         match scope.as_str() {
+            // Both or none; null is as good as absent.
+            "NewKey" => {
+                schema["anyOf"] = json!([
+                    { "properties": { "id": { "type": "null" }, "secret": { "type": "null" } } },
+                    { "properties": { "id": { "type": "string" }, "secret": { "type": "string" } }, "required": ["id", "secret"] },
+                ]);
+            }
             "NewFile" => schema["oneOf"] = json!([{ "required": ["upload"] }, { "required": ["object"] }]),
             "NewPackage" => {
                 schema["if"] = json!({ "properties": { "kind": { "const": "delta" } }, "required": ["kind"] });

@@ -231,10 +231,13 @@ impl Members {
     }
 }
 
+/// Up to here the parser reads a number with a fraction exactly; beyond it, a neighbour might be taken for it.
+const EXACT_MAX: f64 = 9e14;
+
 /// `1.0` is a whole number too.
 fn whole(number: &serde_json::Number) -> Option<i64> {
     number.as_i64().or_else(|| {
-        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MAX)?;
         #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside the range")]
         Some(float as i64)
     })
@@ -280,6 +283,9 @@ mod tests {
         let number = |text: &str| serde_json::from_str::<serde_json::Number>(text).ok().and_then(|n| whole(&n));
         assert_eq!(number("5"), Some(5));
         assert_eq!(number("5.0"), Some(5));
+        assert_eq!(number("899999999999999.0"), Some(899_999_999_999_999));
+        assert_eq!(number("9007199254740991"), Some(9_007_199_254_740_991));
+        assert_eq!(number("9007199254740991.0"), None, "the parser may take its neighbour for it");
         assert_eq!(number("5.5"), None);
         assert_eq!(number("1e300"), None);
     }

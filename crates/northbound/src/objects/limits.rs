@@ -11,7 +11,7 @@ const BUCKET: Set = Set {
 
 /// A key is a name and no path, so `..`, `//` and a leading `/` mean nothing and are kept. Control characters and the two
 /// non-characters cannot be written in XML 1.0, and one such key would make every listing of its bucket unreadable.
-const KEY: Set = Set {
+pub const KEY: Set = Set {
     words: "bytes of UTF-8 without control characters",
     contains: |letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}'),
     inside: "aZ9 _-.电池€😀\"<&>'%/\\+*?#",

@@ -12,6 +12,7 @@ use crate::wire::percent::push_encoded_path;
 use super::api::Api;
 use super::buckets::{page_size, timestamp};
 use super::error::refusal;
+use super::limits::KEY;
 use super::stored::etag_of;
 
 /// How keys are written: as they are, or escaped for clients that cannot trust XML with them.
@@ -20,9 +21,12 @@ pub struct Spelling {
 }
 
 impl Spelling {
+    /// For what is never escaped.
+    pub const PLAIN: Spelling = Spelling { is_escaped: false };
+
     pub fn of(encoding: Option<&EncodingType>) -> S3Result<Spelling> {
         match encoding.map(EncodingType::as_str) {
-            None | Some("") => Ok(Spelling { is_escaped: false }),
+            None | Some("") => Ok(Spelling::PLAIN),
             Some("url") => Ok(Spelling { is_escaped: true }),
             Some(_) => Err(refusal(S3ErrorCode::InvalidArgument, "encoding-type can only be url.")),
         }
@@ -35,6 +39,21 @@ impl Spelling {
         let mut escaped = String::with_capacity(text.len());
         push_encoded_path(&mut escaped, text.as_bytes());
         escaped
+    }
+
+    /// Refuses what a request asks for when the answer would have to repeat what no XML can say. No key has such characters, so
+    /// nothing is withheld.
+    pub fn check(&self, asked: &[(&str, Option<&String>)]) -> S3Result<()> {
+        let is_unfit = |text: &&String| !self.is_escaped && text.chars().any(|letter| !(KEY.contains)(letter));
+        match asked.iter().find(|(_, text)| text.as_ref().is_some_and(is_unfit)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let text = format!(
+                    "{name} has a character that XML cannot carry; no key has one. Ask with encoding-type=url."
+                );
+                Err(refusal(S3ErrorCode::InvalidArgument, text))
+            }
+        }
     }
 
     pub fn prefixes(&self, prefixes: Vec<String>) -> Option<Vec<CommonPrefix>> {
@@ -68,6 +87,7 @@ fn entries(listing: Vec<Object>, spelling: &Spelling, owner: Option<&Owner>) -> 
 pub async fn list(api: &Api, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
     let ListObjectsInput { bucket, delimiter, encoding_type, marker, max_keys, prefix, .. } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
+    spelling.check(&[("prefix", prefix.as_ref()), ("marker", marker.as_ref()), ("delimiter", delimiter.as_ref())])?;
     let query = ObjectQuery {
         bucket: bucket.clone(),
         prefix: prefix.clone().unwrap_or_default(),
@@ -105,6 +125,11 @@ pub async fn list_v2(api: &Api, request: S3Request<ListObjectsV2Input>) -> S3Res
         ..
     } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
+    spelling.check(&[
+        ("prefix", prefix.as_ref()),
+        ("start-after", start_after.as_ref()),
+        ("delimiter", delimiter.as_ref()),
+    ])?;
     let after = match &continuation_token {
         Some(token) => key_in(token)?,
         None => start_after.clone().unwrap_or_default(),
@@ -157,6 +182,12 @@ pub async fn list_versions(
         ..
     } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
+    spelling.check(&[
+        ("prefix", prefix.as_ref()),
+        ("key-marker", key_marker.as_ref()),
+        ("delimiter", delimiter.as_ref()),
+    ])?;
+    Spelling::PLAIN.check(&[("version-id-marker", version_id_marker.as_ref())])?;
     let query = ObjectQuery {
         bucket: bucket.clone(),
         prefix: prefix.clone().unwrap_or_default(),

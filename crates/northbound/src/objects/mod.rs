@@ -47,6 +47,12 @@ use crate::wire::time::SIGNATURE_WINDOW_MS;
 
 pub use door::Door;
 
+/// The frames of bodies, reachable for the fuzz targets and for nobody else: behind the door they sit after a signature.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::chunks::{ChunkError, Frames};
+}
+
 /// What can be set at this door.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -60,6 +60,12 @@ pub async fn list(
         ..
     } = request.input;
     let spelling = Spelling::of(encoding_type.as_ref())?;
+    spelling.check(&[
+        ("prefix", prefix.as_ref()),
+        ("key-marker", key_marker.as_ref()),
+        ("delimiter", delimiter.as_ref()),
+    ])?;
+    Spelling::PLAIN.check(&[("upload-id-marker", upload_id_marker.as_ref())])?;
     let found = api.app.list_object_uploads(&api.caller, &bucket).await.map_err(|error| api.refuse(error))?;
     let query = Query {
         prefix: prefix.as_deref().unwrap_or_default(),

@@ -126,3 +126,20 @@ fn every_problem_has_a_name_a_title_and_a_status_of_its_own_kind() {
     let types = &parsed()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     assert_eq!(types.as_array().map(Vec::len), Some(Kind::ALL.len()));
 }
+
+#[test]
+fn the_document_says_nothing_that_openapi_has_no_place_for() {
+    let document: Value = serde_json::from_str(document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters = operation.get("parameters");
+            assert!(parameters.is_none_or(Value::is_array), "{method} {path}: parameters are {parameters:?}");
+            let contents = operation.pointer("/requestBody/content").and_then(Value::as_object);
+            for (media_type, content) in contents.into_iter().flatten() {
+                let is_bytes = media_type.ends_with("octet-stream");
+                let expected = json!({ "type": "string", "format": "binary" });
+                assert!(!is_bytes || content["schema"] == expected, "{method} {path}: {content}");
+            }
+        }
+    }
+}
