@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use otaru_model::{Id, Kinds, ModuleKind, Package, PackageFilter, Page, PageOf};
 
-use super::counts::{ListKey, Scope};
+use super::counts::{self, ListKey, Scope};
 use super::packages::{FROM, SELECT, package};
 use super::{Row, Statement, StoreError, Tx, Value, milestones};
 
@@ -19,12 +19,18 @@ pub async fn list(
     if page.limit == 0 {
         return Ok(PageOf { items: Vec::new(), total: query.total(tx).await? });
     }
-    if page.skip > milestones::APART && page.before == Id::MAX {
+    // Where no totals are kept there are no milestones, and the page counts as it goes.
+    if let Some(list) = &query.key
+        && page.skip > milestones::APART
+        && page.before == Id::MAX
+    {
         let total = query.total(tx).await?;
         if page.skip >= total {
             return Ok(PageOf { items: Vec::new(), total });
         }
-        page = query.near(tx, page, total).await?;
+        if let Some(start) = milestones::nearest(tx, list, total, page.skip).await? {
+            page = Page { before: start.before, skip: start.skip, limit: page.limit };
+        }
     }
     let mut total = None;
     let items = query.page(tx, page, &mut total).await?;
@@ -94,22 +100,10 @@ impl<'a> Query<'a> {
     }
 
     async fn total(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-        let found = match &self.key {
-            Some(key) => {
-                let counted = key.counted();
-                let parameters: Vec<Value<'_>> = self.forms.keys(&counted).collect();
-                tx.row(&self.forms.total, &parameters, |row| total_of(row, 0)).await?
-            }
-            None => tx.row(&self.forms.total, &self.filters, |row| total_of(row, 0)).await?,
-        };
-        Ok(found.unwrap_or(0))
-    }
-
-    /// The same page, read from the nearest milestone.
-    async fn near(&self, tx: &mut Tx<'_>, page: Page, total: u64) -> Result<Page, StoreError> {
-        let Some(key) = &self.key else { return Ok(page) };
-        let start = milestones::nearest(tx, key, total, page.skip).await?;
-        Ok(start.map_or(page, |start| Page { before: start.before, skip: start.skip, limit: page.limit }))
+        match &self.key {
+            Some(key) => counts::total_of_list(tx, key).await,
+            None => Ok(tx.row(&self.forms.count, &self.filters, |row| total_of(row, 0)).await?.unwrap_or(0)),
+        }
     }
 
     async fn page(&self, tx: &mut Tx<'_>, page: Page, total: &mut Option<u64>) -> Result<Vec<Package>, StoreError> {
@@ -138,7 +132,8 @@ struct Forms {
     page: Statement,
     /// The same behind some records, which are stepped over in an index.
     page_behind: Statement,
-    total: Statement,
+    /// How many pass the filters, where no total is kept.
+    count: Statement,
 }
 
 impl Forms {
@@ -149,7 +144,7 @@ impl Forms {
 
 const PAGE: &str = "package_lists::PAGE";
 const PAGE_BEHIND: &str = "package_lists::PAGE_BEHIND";
-const TOTAL: &str = "package_lists::TOTAL";
+const COUNT: &str = "package_lists::COUNT";
 const STEP: &str = "package_lists::STEP";
 const ABOVE: &str = "package_lists::ABOVE";
 
@@ -182,20 +177,21 @@ fn forms_of(form: usize) -> &'static Forms {
             (true, false) => 1,
             (true, true) => 2,
         };
-        let total = |behind: usize| match keys {
-            0 => format!("SELECT COUNT(*) FROM packages p WHERE {filters}"),
-            1 => format!("{COUNTED} = ${}", behind + 1),
-            _ => format!("{COUNTED} IN (${}, ${})", behind + 1, behind + 2),
+        let count = format!("SELECT COUNT(*) FROM packages p WHERE {filters}");
+        let total = match keys {
+            0 => count.clone(),
+            1 => format!("{COUNTED} = ${}", last + 1),
+            _ => format!("{COUNTED} IN (${}, ${})", last + 1, last + 2),
         };
         let [before, limit, skip] = [1, 2, 3].map(|at| last + keys + at);
         let newest = format!("{filters} AND p.id < ${before} ORDER BY p.id DESC LIMIT ${limit}");
         let ids = format!("SELECT p.id FROM packages p WHERE {newest} OFFSET ${skip}");
-        let head = format!("{SELECT}, ({}) {FROM} WHERE", total(last));
+        let head = format!("{SELECT}, ({total}) {FROM} WHERE");
         Forms {
             keys,
             page: Statement::composed(PAGE, format!("{head} {newest}")),
             page_behind: Statement::composed(PAGE_BEHIND, format!("{head} p.id IN ({ids}) ORDER BY p.id DESC")),
-            total: Statement::composed(TOTAL, total(0)),
+            count: Statement::composed(COUNT, count),
         }
     })
 }
@@ -238,7 +234,7 @@ fn along(tag: u8, kinds: Kinds) -> &'static Along {
 
 /// Every form of the composed statements, for the test that prepares them.
 pub(super) fn composed() -> Vec<&'static Statement> {
-    let pages = (0..COMBINATIONS).map(forms_of).flat_map(|forms| [&forms.page, &forms.page_behind, &forms.total]);
+    let pages = (0..COMBINATIONS).map(forms_of).flat_map(|forms| [&forms.page, &forms.page_behind, &forms.count]);
     let walks = OWNERS.iter().flat_map(|(tag, _)| KINDS.iter().map(|(kinds, _)| along(*tag, *kinds)));
     pages.chain(walks.flat_map(|along| [&along.step, &along.above])).collect()
 }

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::error::{Kind, Problem};
@@ -33,7 +33,7 @@ impl<T: Decode, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        check_media_type(&parts)?;
+        check_media_type(&parts.headers, "application/json", &["application/json", "application/merge-patch+json"])?;
         let map = parse(&read(body).await?)?;
         Members::check(T::SCOPE, T::MEMBERS, String::new(), map, false)
             .and_then(|mut given| T::decode(&mut given))
@@ -86,13 +86,14 @@ impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> 
     }
 }
 
-fn check_media_type(parts: &Parts) -> Result<(), Problem> {
-    let Some(given) = parts.headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+/// Refuses a body that says it is in another form than one of `accepted`; one that says nothing is taken at its word.
+pub fn check_media_type(headers: &HeaderMap, wanted: &str, accepted: &[&str]) -> Result<(), Problem> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if matches!(essence.as_str(), "application/json" | "application/merge-patch+json") {
+    if accepted.contains(&essence.as_str()) {
         return Ok(());
     }
-    let detail = format!("the body must be application/json, not {essence}");
+    let detail = format!("the body must be {wanted}, not {essence}");
     Err(Problem::new(Kind::UnsupportedMediaType, detail).at("Content-Type"))
 }
 

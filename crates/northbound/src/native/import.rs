@@ -2,7 +2,6 @@
 
 use axum::Json as Answer;
 use axum::extract::{Request, State};
-use http::header;
 use otaru_core::app::{Caller, NewPackage as Draft};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +16,8 @@ use crate::wire::body;
 /// How much one request brings at most; programs send long lists in pieces.
 const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_LINES: usize = 10_000;
+/// The name of lines of JSON, others that programs give it, and none.
+const MEDIA_TYPES: &[&str] = &["application/x-ndjson", "application/jsonl", "application/jsonlines", ""];
 /// How many packages one transaction makes.
 const AT_ONCE: usize = 500;
 
@@ -63,7 +64,7 @@ pub async fn import_packages(
     Publisher(caller): Publisher,
     request: Request,
 ) -> Result<Answer<Imported>, Problem> {
-    check_media_type(&request)?;
+    decode::check_media_type(request.headers(), MEDIA_TYPES[0], MEDIA_TYPES)?;
     let text = body::collect(request.into_body(), MAX_BODY_BYTES).await.map_err(|error| match error {
         body::BodyError::TooLong(limit) => {
             Problem::new(Kind::TooLarge, format!("one import has at most {limit} bytes; send the lines in pieces"))
@@ -118,14 +119,4 @@ async fn make(
         }
     }
     Ok(())
-}
-
-fn check_media_type(request: &Request) -> Result<(), Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).map(|given| given.to_str().unwrap_or_default());
-    let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if matches!(essence.as_str(), "" | "application/x-ndjson" | "application/jsonl" | "application/jsonlines") {
-        return Ok(());
-    }
-    let detail = format!("the body must be application/x-ndjson, not {essence}");
-    Err(Problem::new(Kind::UnsupportedMediaType, detail).at("Content-Type"))
 }
