@@ -1,28 +1,22 @@
 //! Opening a socket, and the loop that takes connections from it.
 
-use std::convert::Infallible;
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
 use metrics::{counter, gauge};
 use otaru_core::gate::Gate;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
-use super::Limits;
-use super::body::RequestBody;
 use super::connection::{self, Shared};
 use super::refuse::{Reason, Refusals};
 use super::tls::Tls;
+use super::{Answering, Limits};
 use crate::requests::whose;
 
 /// Connections the kernel keeps for us while we are busy or full: a fleet that reconnects at once
@@ -94,20 +88,13 @@ impl Door {
     }
 }
 
-/// Serves `service` at `door` until `drain` is cancelled and the open requests are done or out of
+/// Answers what comes to `door` until `drain` is cancelled and the open requests are done or out of
 /// time.
 ///
 /// A connection above one of the caps is told so at once, with a 503 or 429, and closed: a device that hears when to come back
 /// does better than one that hangs. Each request carries an [`otaru_model::peer::Peer`] in its extensions. Returns within
 /// `limits.drain_timeout` of the call to drain.
-pub async fn serve<S, B>(door: Door, service: S, limits: Limits, drain: CancellationToken)
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+pub async fn serve(door: Door, answering: Answering, limits: Limits, drain: CancellationToken) {
     let Door { name, listener, tls, title_case, .. } = door;
     let all = u32::try_from(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(all as usize));
@@ -115,7 +102,7 @@ where
     let refusals = Refusals::new(name, tls.is_some());
     let (drain_timeout, proxies) = (limits.drain_timeout, limits.proxies.clone());
     let http = connection::http(&limits, title_case);
-    let shared = Arc::new(Shared { name, http, service, limits, tls, drain: drain.clone() });
+    let shared = Arc::new(Shared { name, http, answering, limits, tls, drain: drain.clone() });
 
     let mut draining = pin!(drain.cancelled());
     loop {

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::InFlight;
@@ -104,13 +104,10 @@ impl Body for RequestBody {
     }
 }
 
-pin_project! {
-    /// The body of an answer. Without an inner body it is empty.
-    pub(super) struct ResponseBody<B> {
-        #[pin]
-        inner: Option<B>,
-        held_back: HeldBack,
-    }
+/// The body of an answer.
+pub(super) struct ResponseBody {
+    inner: AnyBody,
+    held_back: HeldBack,
 }
 
 /// Whether a piece of this answer was handed on and no further one asked for since.
@@ -138,21 +135,20 @@ impl Drop for HeldBack {
     }
 }
 
-impl<B> ResponseBody<B> {
-    pub(super) fn new(inner: Option<B>, in_flight: InFlight) -> Self {
+impl ResponseBody {
+    pub(super) fn new(inner: AnyBody, in_flight: InFlight) -> Self {
         Self { inner, held_back: HeldBack { is_so: false, in_flight } }
     }
 }
 
-impl<B: Body> Body for ResponseBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
         this.held_back.end();
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
-        let frame = inner.poll_frame(cx);
+        let frame = Pin::new(&mut this.inner).poll_frame(cx);
         if matches!(frame, Poll::Ready(Some(Ok(_)))) {
             this.held_back.begin();
         }
@@ -160,10 +156,10 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.size_hint()
     }
 }

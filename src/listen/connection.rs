@@ -1,7 +1,6 @@
 //! One connection from the TLS handshake to its last byte: its deadlines, and its end when the
 //! server drains.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -10,33 +9,31 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use metrics::counter;
 use otaru_model::peer::{Peer, PeerCertificate};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
-use super::Limits;
 use super::activity::{Activity, Watched};
-use super::body::{Pace, RequestBody};
+use super::body::Pace;
 use super::service::Handler;
 use super::tls::{ALPN_HTTP2, Tls};
+use super::{Answering, Limits};
 
 /// How often an HTTP/2 peer with open streams is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What all connections of a door share.
-pub(super) struct Shared<S> {
+pub(super) struct Shared {
     pub(super) name: &'static str,
     pub(super) http: auto::Builder<TokioExecutor>,
-    pub(super) service: S,
+    pub(super) answering: Answering,
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) drain: CancellationToken,
@@ -67,14 +64,7 @@ pub(super) fn http(limits: &Limits, title_case: bool) -> auto::Builder<TokioExec
 
 /// Serves one accepted socket to its end. Errors of a peer are its own affair and logged at debug
 /// level.
-pub(super) async fn serve<S, B>(stream: TcpStream, address: SocketAddr, shared: &Shared<S>)
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+pub(super) async fn serve(stream: TcpStream, address: SocketAddr, shared: &Shared) {
     // An answer is often one small segment, which would otherwise wait for the acknowledgement of
     // the one before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -82,7 +72,7 @@ where
     }
     let Some(tls) = &shared.tls else {
         let peer = Peer { address, encrypted: false, certificate: None };
-        return drive(stream, peer, false, shared).await;
+        return drive(Either::Left(stream), peer, false, shared).await;
     };
     let handshake = timeout(shared.limits.header_timeout, TlsAcceptor::from(tls.http()).accept(stream));
     let stream = tokio::select! {
@@ -104,24 +94,20 @@ where
     let certificate = session
         .peer_certificates()
         .map(|chain| Arc::new(PeerCertificate { chain: chain.iter().map(|one| one.to_vec()).collect() }));
-    drive(stream, Peer { address, encrypted: true, certificate }, multiplexed, shared).await;
+    let peer = Peer { address, encrypted: true, certificate };
+    drive(Either::Right(Box::new(stream)), peer, multiplexed, shared).await;
 }
 
+/// A connection with or without TLS. HTTP is compiled once for both.
+type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// Runs HTTP over `io` and watches the clock beside it.
-async fn drive<I, S, B>(io: I, peer: Peer, multiplexed: bool, shared: &Shared<S>)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+async fn drive(io: Socket, peer: Peer, multiplexed: bool, shared: &Shared) {
     let limits = &shared.limits;
     let address = peer.address;
     let activity = Arc::new(Activity::new(multiplexed));
     let handler = Handler {
-        service: shared.service.clone(),
+        answering: Arc::clone(&shared.answering),
         peer,
         activity: Arc::clone(&activity),
         pace: Pace { timeout: limits.body_timeout, min_bytes_per_second: limits.body_min_bytes_per_second },

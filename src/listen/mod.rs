@@ -1,8 +1,8 @@
 //! The network end of the server: sockets, TLS and HTTP framing, under whatever router is handed
 //! in.
 //!
-//! Nothing here knows what a request means. A [`Door`] is an open socket; [`serve`] runs a tower
-//! service behind it until it is told to drain. Own loop instead of `axum::serve`, because devices
+//! Nothing here knows what a request means. A [`Door`] is an open socket; [`serve`] has its
+//! requests answered until it is told to drain. Own loop instead of `axum::serve`, because devices
 //! in the field need title-case header names, fleets need caps and timeouts, and mutual TLS needs
 //! the peer's certificate beside the request.
 
@@ -20,12 +20,36 @@ pub mod signals;
 mod tests;
 pub mod tls;
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
+
+use axum::body::Body;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
 
 pub use accept::{Door, serve};
 
 use crate::requests::Networks;
+pub use body::RequestBody;
 pub use self_signed::SelfSigned;
+
+/// What answers the requests of a door. It is one type for all doors, so that HTTP is compiled once.
+pub type Answering = Arc<dyn Fn(Request<RequestBody>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// A tower service as what answers a door's requests.
+pub fn answering<S>(service: S) -> Answering
+where
+    S: Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    Arc::new(move |request| {
+        let answer = service.clone().oneshot(request);
+        answer.map(|Ok(answer)| answer).boxed()
+    })
+}
 
 /// What one door grants its connections.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! From hyper's service to a tower service: adds the peer, counts the request as open, and turns a
+//! From hyper's service to a door's: adds the peer, counts the request as open, and turns a
 //! panic into a 500.
 
 use std::convert::Infallible;
@@ -7,81 +7,69 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use axum::body::Body;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use otaru_model::peer::Peer;
-use pin_project_lite::pin_project;
-use tower::util::Oneshot;
-use tower::{Service, ServiceExt};
 
+use super::Answering;
 use super::activity::{Activity, InFlight};
 use super::body::{Pace, RequestBody, ResponseBody};
 
 /// What answers the requests of one connection.
-pub(super) struct Handler<S> {
-    pub(super) service: S,
+pub(super) struct Handler {
+    pub(super) answering: Answering,
     pub(super) peer: Peer,
     pub(super) activity: Arc<Activity>,
     pub(super) pace: Pace,
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-{
-    type Response = Response<ResponseBody<B>>;
+impl hyper::service::Service<Request<Incoming>> for Handler {
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Answer<Oneshot<S, Request<RequestBody>>>;
+    type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.begin_request(request.version() == Version::HTTP_2);
         let mut request = request.map(|body| RequestBody::new(body, self.pace));
         request.extensions_mut().insert(self.peer.clone());
-        Answer { handling: Some(self.service.clone().oneshot(request)), in_flight: Some(in_flight) }
+        Answer { handling: Some((self.answering)(request)), in_flight: Some(in_flight) }
     }
 }
 
-pin_project! {
-    /// A handler at work. A panic in it costs this one request an error 500; connection and process
-    /// go on.
-    pub(super) struct Answer<F> {
-        #[pin]
-        handling: Option<F>,
-        in_flight: Option<InFlight>,
-    }
+/// A handler at work. A panic in it costs this one request an error 500; connection and process
+/// go on.
+pub(super) struct Answer {
+    handling: Option<BoxFuture<'static, Response<Body>>>,
+    in_flight: Option<InFlight>,
 }
 
-impl<F, B> Future for Answer<F>
-where
-    F: Future<Output = Result<Response<B>, Infallible>>,
-{
-    type Output = Result<Response<ResponseBody<B>>, Infallible>;
+impl Future for Answer {
+    type Output = Result<Response<ResponseBody>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some(handling) = this.handling.as_mut().as_pin_mut() else {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(handling) = &mut this.handling else {
             return Poll::Pending;
         };
         // A panicked future is dropped below and never polled again, so no half-changed state is
         // seen.
-        let response = match catch_unwind(AssertUnwindSafe(|| handling.poll(cx))) {
-            Ok(outcome) => {
-                let Ok(response) = ready!(outcome);
-                Some(response)
-            }
+        let response = match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+            Ok(outcome) => Some(ready!(outcome)),
             Err(panic) => {
                 tracing::error!(panic = message(&*panic), "a request handler panicked");
                 None
             }
         };
-        this.handling.set(None);
+        this.handling = None;
         let Some(in_flight) = this.in_flight.take() else {
             return Poll::Pending;
         };
         Poll::Ready(Ok(match response {
-            Some(response) => response.map(|body| ResponseBody::new(Some(body), in_flight)),
+            Some(response) => response.map(|body| ResponseBody::new(body, in_flight)),
             None => {
-                let mut response = Response::new(ResponseBody::new(None, in_flight));
+                let mut response = Response::new(ResponseBody::new(Body::empty(), in_flight));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response
             }

@@ -112,46 +112,52 @@ where
         // The one that said it is ready is the one to call.
         let ready = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, ready);
-        let watch = self.watch.clone();
-        Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
-            let peer = watch.desk.proxies.peer(&parts.headers, &mut parts.extensions);
-            let pattern = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-            let operation = operation(&parts.method, pattern);
-            let id = request::new_id();
-            let span = tracing::error_span!(
-                "request",
-                id = %request::id_text(id),
-                door = watch.door,
-                operation = %operation,
-                peer = peer.map(tracing::field::display),
-                tenant = tracing::field::Empty,
-                key = tracing::field::Empty,
-            );
-            let ours = Arc::new(Ours::new(id, watch.door, span, watch.desk.tenants.clone()));
-            let record = Record::begin(Arc::clone(&ours), operation, &parts, watch.desk.told);
+        let door = Box::new(move |request| {
+            service.call(request).map(|Ok(answer): Result<Response<R>, Infallible>| answer.map(Body::new)).boxed()
+        });
+        self.watch.clone().answer(request.map(Body::new), door).map(Ok).boxed()
+    }
+}
 
-            let Some(place) = watch.desk.place_of(peer) else {
-                telemetry::refused(watch.door, "peer_requests");
-                return Ok(finish(record, crowded(), None, &parts.method));
-            };
-            let method = parts.method.clone();
-            let body = Body::new(CountedBody::new(body, record.bytes_in()));
-            let answering = AssertUnwindSafe(service.call(Request::from_parts(parts, body))).catch_unwind();
-            let answer = tracing::Instrument::instrument(Arc::clone(&ours).run(answering), ours.span().clone()).await;
-            let answer = match answer {
-                Ok(answer) => {
-                    let Ok(answer) = answer;
-                    answer.map(Body::new)
-                }
-                Err(panic) => {
-                    let text = message(&*panic);
-                    ours.span().in_scope(|| tracing::error!(panic = text, "a request handler panicked"));
-                    plain(StatusCode::INTERNAL_SERVER_ERROR, "a fault of this server")
-                }
-            };
-            Ok(finish(record, answer, Some(place), &method))
-        })
+/// A door that takes one request.
+type Once = Box<dyn FnOnce(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send>;
+
+impl Watch {
+    async fn answer(self, request: Request<Body>, door: Once) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        let peer = self.desk.proxies.peer(&parts.headers, &mut parts.extensions);
+        let pattern = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        let operation = operation(&parts.method, pattern);
+        let id = request::new_id();
+        let span = tracing::error_span!(
+            "request",
+            id = %request::id_text(id),
+            door = self.door,
+            operation = %operation,
+            peer = peer.map(tracing::field::display),
+            tenant = tracing::field::Empty,
+            key = tracing::field::Empty,
+        );
+        let ours = Arc::new(Ours::new(id, self.door, span, self.desk.tenants.clone()));
+        let record = Record::begin(Arc::clone(&ours), operation, &parts, self.desk.told);
+
+        let Some(place) = self.desk.place_of(peer) else {
+            telemetry::refused(self.door, "peer_requests");
+            return finish(record, crowded(), None, &parts.method);
+        };
+        let method = parts.method.clone();
+        let body = Body::new(CountedBody::new(body, record.bytes_in()));
+        let answering = AssertUnwindSafe(door(Request::from_parts(parts, body))).catch_unwind();
+        let answer = tracing::Instrument::instrument(Arc::clone(&ours).run(answering), ours.span().clone()).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(panic) => {
+                let text = message(&*panic);
+                ours.span().in_scope(|| tracing::error!(panic = text, "a request handler panicked"));
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "a fault of this server")
+            }
+        };
+        finish(record, answer, Some(place), &method)
     }
 }
 

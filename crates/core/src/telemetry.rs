@@ -58,22 +58,24 @@ pub fn describe() {
 pub(crate) async fn verb<T>(name: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let started = Instant::now();
     let outcome = work.await;
-    let took = started.elapsed();
-    let word = outcome.as_ref().map_or_else(Error::word, |_| "ok");
-    histogram!(VERB, "verb" => name, "outcome" => word).record(took);
-    if is_slow(took) {
-        tracing::warn!(verb = name, outcome = word, duration_ms = millis(took), "a slow verb");
-    }
+    answered(name, started.elapsed(), outcome.as_ref().map_or_else(Error::word, |_| "ok"));
     outcome
 }
 
+fn answered(verb: &'static str, took: Duration, outcome: &'static str) {
+    histogram!(VERB, "verb" => verb, "outcome" => outcome).record(took);
+    if is_slow(took) {
+        tracing::warn!(verb, outcome, duration_ms = millis(took), "a slow verb");
+    }
+}
+
 /// Times a verb's transaction, which may run on another thread: `span` is the one that it was called in.
-pub(crate) async fn transaction<T>(
+pub(crate) async fn transaction(
     kind: &'static str,
     name: &'static str,
     span: Span,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
+    work: impl Future<Output = bool>,
+) -> bool {
     let inner = tracing::debug_span!(parent: &span, "verb", verb = name);
     // A span that the log's level leaves out would hide its parent too.
     let span = if inner.is_disabled() { span } else { inner };
@@ -102,15 +104,17 @@ pub(crate) async fn blob<T>(
 ) -> Result<T, BlobError> {
     let started = Instant::now();
     let outcome = work.await;
-    let took = started.elapsed();
-    let word = outcome.as_ref().map_or_else(BlobError::word, |_| "ok");
-    histogram!(BLOB, "call" => call, "outcome" => word).record(took);
-    if is_slow(took) {
-        tracing::warn!(call, outcome = word, duration_ms = millis(took), "a slow call of the blob room");
-    } else {
-        tracing::debug!(call, outcome = word, duration_us = micros(took), "blobs");
-    }
+    called(call, started.elapsed(), outcome.as_ref().map_or_else(BlobError::word, |_| "ok"));
     outcome
+}
+
+fn called(call: &'static str, took: Duration, outcome: &'static str) {
+    histogram!(BLOB, "call" => call, "outcome" => outcome).record(took);
+    if is_slow(took) {
+        tracing::warn!(call, outcome, duration_ms = millis(took), "a slow call of the blob room");
+    } else {
+        tracing::debug!(call, outcome, duration_us = micros(took), "blobs");
+    }
 }
 
 /// Counts a refusal: `door` is where, `reason` which limit.

@@ -7,12 +7,12 @@ mod reload;
 mod tls;
 mod wire;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::tls::Tls;
-use super::{Door, Limits, serve};
+use super::{Answering, Door, Limits, RequestBody, answering, serve};
 
 /// Far longer than anything here takes, so a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ impl Server {
         let door = Door::open("http", ([127, 0, 0, 1], 0).into(), tls).expect("a free port");
         let address = door.address();
         let drain = CancellationToken::new();
-        let task = tokio::spawn(serve(door, router, limits, drain.clone()));
+        let task = tokio::spawn(serve(door, answering(router), limits, drain.clone()));
         Self { address, drain, task }
     }
 
@@ -87,11 +87,7 @@ async fn read_to_end(io: &mut (impl AsyncRead + Unpin)) -> String {
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
-/// A router without axum, to show that any tower service will do.
-fn hello()
--> impl tower::Service<Request<super::body::RequestBody>, Response = Response<String>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync {
-    tower::service_fn(|_: Request<super::body::RequestBody>| async { Ok(Response::new("hello".to_owned())) })
+/// A service that is no router, to show that any will do.
+fn hello() -> Answering {
+    answering(tower::service_fn(|_: Request<RequestBody>| async { Ok(Response::new(Body::from("hello"))) }))
 }

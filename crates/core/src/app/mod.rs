@@ -205,12 +205,7 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
-        let span = tracing::Span::current();
-        telemetry::verb(
-            name,
-            self.inner.store.write(move |tx| Box::pin(telemetry::transaction("write", name, span, verb(tx)))),
-        )
-        .await
+        telemetry::verb(name, self.inner.store.write_as(name, verb)).await
     }
 
     async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T, Error>
@@ -218,12 +213,7 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
-        let span = tracing::Span::current();
-        telemetry::verb(
-            name,
-            self.inner.store.read(move |tx| Box::pin(telemetry::transaction("read", name, span, query(tx)))),
-        )
-        .await
+        telemetry::verb(name, self.inner.store.read_as(name, query)).await
     }
 
     /// Whether the store answers and package bytes can be written.

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 
 use super::postgres::{PostgresStore, Session};
 use super::sqlite::SqliteStore;
-use super::{MigrationStatus, Statement, StoreError};
+use super::work::Body;
+use super::{MigrationStatus, Statement, StoreError, migrate};
 use crate::telemetry;
 
 /// Where the records are. Cheap to clone.
@@ -89,7 +90,7 @@ impl Store {
 
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.driver {
-            Driver::Sqlite(sqlite) => sqlite.migrate().await,
+            Driver::Sqlite(_) => self.on_sqlite(migrate::sqlite).await,
             Driver::Postgres(postgres) => postgres.migrate().await,
         }
     }
@@ -97,9 +98,23 @@ impl Store {
     /// What the schema is and what this program would make of it; changes nothing.
     pub async fn migration_status(&self) -> Result<MigrationStatus, StoreError> {
         match &self.driver {
-            Driver::Sqlite(sqlite) => sqlite.migration_status().await,
+            Driver::Sqlite(_) => self.on_sqlite(migrate::sqlite_status).await,
             Driver::Postgres(postgres) => postgres.migration_status().await,
         }
+    }
+
+    async fn on_sqlite<T: Send + 'static>(
+        &self,
+        work: fn(&rusqlite::Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(move |tx| {
+            let done = match tx {
+                Tx::Sqlite(connection) => work(connection),
+                Tx::Postgres(_) => Err(StoreError::Unexpected("this is no SQLite".to_owned())),
+            };
+            Box::pin(ready(done))
+        })
+        .await
     }
 
     /// Runs `verb` in one transaction. It is durable when this returns; an error leaves nothing behind. On PostgreSQL it may
@@ -110,10 +125,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     {
-        match &self.driver {
-            Driver::Sqlite(sqlite) => sqlite.write(verb).await,
-            Driver::Postgres(postgres) => postgres.write(verb).await,
-        }
+        self.write_as("unnamed", verb).await
     }
 
     /// Runs `query`, which must not change anything.
@@ -123,10 +135,45 @@ impl Store {
         E: From<StoreError> + Send,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
     {
+        self.read_as("unnamed", query).await
+    }
+
+    /// Like [`Store::write`]; `name` is the verb's, for metrics and log.
+    pub(crate) async fn write_as<T, E, F>(&self, name: &'static str, verb: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
+    {
+        let body = Body::new("write", name, verb);
         match &self.driver {
-            Driver::Sqlite(sqlite) => sqlite.read(query),
-            Driver::Postgres(postgres) => postgres.read(query).await,
+            Driver::Sqlite(sqlite) => {
+                let (job, answer) = body.sent();
+                sqlite.write(job).await;
+                let gone = || StoreError::Unavailable("the store takes no writes now".to_owned());
+                answer.await.unwrap_or_else(|_| Err(gone().into()))
+            }
+            Driver::Postgres(postgres) => {
+                let mut body = body;
+                let kept = postgres.write(&mut body).await;
+                body.outcome(kept)
+            }
         }
+    }
+
+    /// Like [`Store::read`]; `name` is the verb's, for metrics and log.
+    pub(crate) async fn read_as<T, E, F>(&self, name: &'static str, query: F) -> Result<T, E>
+    where
+        T: Send,
+        E: From<StoreError> + Send,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
+    {
+        let mut body = Body::new("read", name, query);
+        let ran = match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.read(&mut body),
+            Driver::Postgres(postgres) => postgres.read(&mut body).await,
+        };
+        body.outcome(ran)
     }
 
     /// Prepares statements: one that does not fit the schema shows before it is needed.

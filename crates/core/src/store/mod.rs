@@ -24,6 +24,7 @@ mod sqlite;
 pub mod statement;
 pub mod tenants;
 pub mod uploads;
+mod work;
 
 pub use driver::{Connections, Row, Store, Tx, Value};
 pub use error::StoreError;

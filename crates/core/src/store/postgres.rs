@@ -7,10 +7,11 @@ use bytes::BytesMut;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use futures::future::{BoxFuture, join};
+use futures::future::join;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use super::postgres_address::Address;
+use super::work::{self, Work};
 use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
 
 /// How long a verb waits for a connection while all of them are busy.
@@ -70,28 +71,23 @@ impl PostgresStore {
 
     /// A verb that a deadlock ended, or that found its connection broken, is tried again: nothing of it was committed. Whether
     /// a commit went through whose answer never came is not known, so that is reported.
-    pub(super) async fn write<T, E, F>(&self, verb: F) -> Result<T, E>
-    where
-        E: From<StoreError>,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone,
-    {
+    pub(super) async fn write(&self, verb: &mut dyn Work) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
-            let open = OpenTransaction { client: Some(self.pool.get().await.map_err(StoreError::from)?) };
+            let open = OpenTransaction { client: Some(self.pool.get().await?) };
             let session = Session::new(open.client(), Some("BEGIN"));
-            let outcome = verb.clone()(&mut Tx::Postgres(&session)).await;
+            let went_well = work::run(verb, &mut Tx::Postgres(&session)).await;
             let (has_begun, may_try_again) = session.end();
-            match outcome {
-                Ok(done) => match open.commit(has_begun).await {
-                    Ok(()) => return Ok(done),
+            if went_well {
+                match open.commit(has_begun).await {
+                    Ok(()) => return Ok(()),
                     Err(error) if attempt < ATTEMPTS && lost_a_race(&error) => {}
-                    Err(error) => return Err(StoreError::from(error).into()),
-                },
-                Err(error) => {
-                    open.roll_back(has_begun).await;
-                    if !may_try_again || attempt == ATTEMPTS {
-                        return Err(error);
-                    }
+                    Err(error) => return Err(error.into()),
+                }
+            } else {
+                open.roll_back(has_begun).await;
+                if !may_try_again || attempt == ATTEMPTS {
+                    return Ok(());
                 }
             }
             tracing::debug!(attempt, "a transaction is tried again");
@@ -100,19 +96,15 @@ impl PostgresStore {
         }
     }
 
-    pub(super) async fn read<T, E, F>(&self, query: F) -> Result<T, E>
-    where
-        E: From<StoreError>,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone,
-    {
+    pub(super) async fn read(&self, query: &mut dyn Work) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
-            let client = self.pool.get().await.map_err(StoreError::from)?;
+            let client = self.pool.get().await?;
             let session = Session::new(&client, None);
-            let outcome = query.clone()(&mut Tx::Postgres(&session)).await;
+            let went_well = work::run(query, &mut Tx::Postgres(&session)).await;
             let (_, may_try_again) = session.end();
-            if outcome.is_ok() || !may_try_again || attempt == ATTEMPTS {
-                return outcome;
+            if went_well || !may_try_again || attempt == ATTEMPTS {
+                return Ok(());
             }
             drop(client);
             tokio::time::sleep(pause(attempt)).await;

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use futures::future::BoxFuture;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::{MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
+use super::work::{self, Job, Work};
+use super::{Row, Statement, StoreError, Tx, Value};
 use crate::telemetry;
 
 /// How many verbs share one commit at most: enough to make the sync cheap, few enough to keep the first one's wait short.
@@ -32,12 +32,8 @@ struct Inner {
     path: PathBuf,
     /// Read connections that nobody uses at the moment.
     readers: Mutex<Vec<Connection>>,
-    writer: mpsc::Sender<Job>,
+    writer: mpsc::Sender<Box<dyn Job>>,
 }
-
-/// A verb on its way to the writer: run it, and get what answers its caller once the outcome of the commit is known.
-type Job = Box<dyn FnOnce(&mut Connection) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 impl SqliteStore {
     pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -59,60 +55,21 @@ impl SqliteStore {
         Ok(SqliteStore { inner: Arc::new(inner) })
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        self.on_writer(|connection| migrate::sqlite(connection)).await
+    /// Hands a verb to the writer, which answers it after the commit.
+    pub(super) async fn write(&self, job: Box<dyn Job>) {
+        // A job that is not taken is dropped, which tells its caller.
+        let _ = self.inner.writer.send(job).await;
     }
 
-    pub(super) async fn migration_status(&self) -> Result<MigrationStatus, StoreError> {
-        self.on_writer(|connection| migrate::sqlite_status(connection)).await
-    }
-
-    pub(super) async fn write<T, E, F>(&self, verb: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-    {
-        self.on_writer(move |connection| in_savepoint(connection, verb)).await
-    }
-
-    /// Hands `work` to the writer and waits for its answer, which comes after the commit.
-    async fn on_writer<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let outcome = work(connection);
-            Box::new(move |commit| {
-                let answer = match commit {
-                    Ok(()) => outcome,
-                    Err(StoreError::Full) => Err(StoreError::Full.into()),
-                    Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
-                };
-                // A caller that went away does not need its answer.
-                let _ = sender.send(answer);
-            })
-        });
-        let gone = || E::from(StoreError::Unavailable("the store takes no writes now".to_owned()));
-        self.inner.writer.send(job).await.map_err(|_| gone())?;
-        receiver.await.map_err(|_| gone())?
-    }
-
-    pub(super) fn read<T, E, F>(&self, query: F) -> Result<T, E>
-    where
-        E: From<StoreError>,
-        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>>,
-    {
+    pub(super) fn read(&self, query: &mut dyn Work) -> Result<(), StoreError> {
         let mut connection = self.reader()?;
-        connection.execute_batch("BEGIN").map_err(StoreError::from)?;
-        let outcome = complete(query(&mut Tx::Sqlite(&mut connection)));
+        connection.execute_batch("BEGIN")?;
+        let outcome = complete(work::run(query, &mut Tx::Sqlite(&mut connection)));
         let ended = connection.execute_batch("COMMIT");
         if ended.is_ok() {
             self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        outcome?
+        outcome.map(drop)
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
@@ -150,30 +107,35 @@ fn prepare_connection(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(VERBS_PER_COMMIT);
     while jobs.blocking_recv_many(&mut batch, VERBS_PER_COMMIT) > 0 {
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
-        let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
+        let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::with_capacity(batch.len());
         if begun.is_ok() {
-            for job in batch.drain(..) {
+            for mut job in batch.drain(..) {
                 // After a failure of the disk SQLite may take the whole group back by itself. What came after that would be
                 // committed verb by verb, and be told that it was not.
                 if connection.is_autocommit() {
                     break;
                 }
-                answers.push(job(&mut connection));
+                let ran = in_savepoint(&mut connection, &mut *job);
+                done.push((job, ran));
             }
         }
-        let verbs = answers.len();
+        let verbs = done.len();
         let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
-        // Jobs that never ran drop their sender, which tells their callers.
+        // Jobs that never ran are dropped, which tells their callers.
         batch.clear();
-        for answer in answers {
-            answer(committed.as_ref().map(|_| ()));
+        for (job, ran) in done {
+            job.answer(match &committed {
+                Ok(()) => ran,
+                Err(StoreError::Full) => Err(StoreError::Full),
+                Err(error) => Err(StoreError::Unavailable(error.to_string())),
+            });
         }
         telemetry::group(verbs, jobs.len());
         if let Err(error) = committed {
@@ -183,25 +145,19 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 /// Runs a verb so that an error, or a panic in it, takes back only what the verb did.
-fn in_savepoint<T, E, F>(connection: &mut Connection, verb: F) -> Result<T, E>
-where
-    E: From<StoreError>,
-    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>>,
-{
-    connection.execute_batch("SAVEPOINT verb").map_err(StoreError::from)?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| complete(verb(&mut Tx::Sqlite(connection)))))
-        .unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned())))
-        .map_err(E::from)
-        .and_then(|outcome| outcome);
-    let end = if outcome.is_ok() { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
-    connection.execute_batch(end).map_err(StoreError::from)?;
-    outcome
+fn in_savepoint(connection: &mut Connection, verb: &mut dyn Work) -> Result<(), StoreError> {
+    connection.execute_batch("SAVEPOINT verb")?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| complete(work::run(verb, &mut Tx::Sqlite(connection)))))
+        .unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned())));
+    let end = if matches!(outcome, Ok(true)) { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
+    connection.execute_batch(end)?;
+    outcome.map(drop)
 }
 
 /// Completes a future that has nothing to wait for: on SQLite every call of a [`Tx`] is ready at once.
-fn complete<T>(mut future: impl Future<Output = T> + Unpin) -> Result<T, StoreError> {
+fn complete(future: impl Future<Output = bool>) -> Result<bool, StoreError> {
     let mut context = Context::from_waker(Waker::noop());
-    match std::pin::Pin::new(&mut future).poll(&mut context) {
+    match std::pin::pin!(future).poll(&mut context) {
         Poll::Ready(outcome) => Ok(outcome),
         Poll::Pending => Err(StoreError::Unexpected("a verb waited for something else than the store".to_owned())),
     }

@@ -33,6 +33,11 @@ impl Door {
         Door { app, settings }
     }
 
+    /// Boxed here, so that the door is compiled in this crate and not in each that calls it.
+    fn begin(self, request: Request<AnyBody>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+        Box::pin(async move { Ok(self.answer(request).await) })
+    }
+
     async fn answer(&self, request: Request<AnyBody>) -> Response<Body> {
         let request_id = request_id();
         let (parts, body) = request.into_parts();
@@ -145,7 +150,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let door = self.clone();
-        Box::pin(async move { Ok(door.answer(request.map(AnyBody::new)).await) })
+        self.clone().begin(request.map(AnyBody::new))
     }
 }

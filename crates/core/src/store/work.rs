@@ -1,0 +1,124 @@
+//! A verb's body with its types put aside, so that what runs it is compiled once and not again for each of the verbs.
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::{StoreError, Tx};
+use crate::telemetry;
+
+/// What a verb is called in metrics and log, and what it is part of.
+pub(super) struct Told {
+    /// `read` or `write`.
+    kind: &'static str,
+    name: &'static str,
+    caller: Span,
+}
+
+/// Something to be run in a transaction. The database's side of it knows no more than whether it went well.
+pub(super) trait Work: Send {
+    fn told(&self) -> &Told;
+
+    /// Runs it, each time from the start, and says whether it went well.
+    fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool>;
+}
+
+/// Work that is handed to another thread, and answers from there.
+pub(super) trait Job: Work {
+    /// Answers whoever waits, now that it is known whether what was done is kept.
+    fn answer(self: Box<Self>, kept: Result<(), StoreError>);
+}
+
+/// Runs work under its name.
+pub(super) fn run<'r>(work: &'r mut dyn Work, tx: &'r mut Tx<'_>) -> impl Future<Output = bool> + Send + 'r {
+    let &Told { kind, name, ref caller } = work.told();
+    let caller = caller.clone();
+    telemetry::transaction(kind, name, caller, work.run(tx))
+}
+
+/// A body whose outcome stays with it.
+pub(super) struct Body<F, T, E> {
+    told: Told,
+    verb: F,
+    outcome: Option<Result<T, E>>,
+}
+
+/// A body that sends its outcome to its caller.
+struct Sent<F, T, E> {
+    body: Body<F, T, E>,
+    caller: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Body<F, T, E>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
+{
+    pub(super) fn new(kind: &'static str, name: &'static str, verb: F) -> Body<F, T, E> {
+        Body { told: Told { kind, name, caller: Span::current() }, verb, outcome: None }
+    }
+
+    /// What the last run came to, unless what it did was not kept.
+    pub(super) fn outcome(self, kept: Result<(), StoreError>) -> Result<T, E> {
+        kept?;
+        let none = || StoreError::Unexpected("a verb ended without an outcome".to_owned());
+        self.outcome.unwrap_or_else(|| Err(none().into()))
+    }
+
+    /// This as a job for another thread, and where its answer comes.
+    pub(super) fn sent(self) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
+    where
+        F: 'static,
+        T: 'static,
+        E: 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        (Box::new(Sent { body: self, caller }), answer)
+    }
+}
+
+impl<F, T, E> Work for Body<F, T, E>
+where
+    T: Send,
+    E: Send,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
+{
+    fn told(&self) -> &Told {
+        &self.told
+    }
+
+    fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool> {
+        self.outcome = None;
+        let (run, outcome) = (self.verb.clone()(tx), &mut self.outcome);
+        Box::pin(async move { outcome.insert(run.await).is_ok() })
+    }
+}
+
+impl<F, T, E> Work for Sent<F, T, E>
+where
+    Body<F, T, E>: Work,
+    T: Send,
+    E: Send,
+{
+    fn told(&self) -> &Told {
+        self.body.told()
+    }
+
+    fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool> {
+        self.body.run(tx)
+    }
+}
+
+impl<F, T, E> Job for Sent<F, T, E>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
+{
+    fn answer(self: Box<Self>, kept: Result<(), StoreError>) {
+        let Sent { body, caller } = *self;
+        // A caller that went away does not need its answer.
+        let _ = caller.send(body.outcome(kept));
+    }
+}
