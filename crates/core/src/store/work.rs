@@ -1,6 +1,6 @@
 //! A verb's body with its types put aside, so that what runs it is compiled once and not again for each of the verbs.
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -39,7 +39,8 @@ pub(super) fn run<'r>(work: &'r mut dyn Work, tx: &'r mut Tx<'_>) -> impl Future
 /// A body whose outcome stays with it.
 pub(super) struct Body<F, T, E> {
     told: Told,
-    verb: F,
+    /// None once it ran for good.
+    verb: Option<F>,
     outcome: Option<Result<T, E>>,
 }
 
@@ -56,7 +57,7 @@ where
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
     pub(super) fn new(kind: &'static str, name: &'static str, verb: F) -> Body<F, T, E> {
-        Body { told: Told { kind, name, caller: Span::current() }, verb, outcome: None }
+        Body { told: Told { kind, name, caller: Span::current() }, verb: Some(verb), outcome: None }
     }
 
     /// What the last run came to, unless what it did was not kept.
@@ -90,7 +91,10 @@ where
 
     fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool> {
         self.outcome = None;
-        let (run, outcome) = (self.verb.clone()(tx), &mut self.outcome);
+        // Only a database that runs transactions side by side has one begin again.
+        let verb = if tx.is_concurrent() { self.verb.clone() } else { self.verb.take() };
+        let Some(verb) = verb else { return Box::pin(ready(false)) };
+        let (run, outcome) = (verb(tx), &mut self.outcome);
         Box::pin(async move { outcome.insert(run.await).is_ok() })
     }
 }
