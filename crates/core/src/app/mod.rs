@@ -205,7 +205,7 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
-        telemetry::verb(name, self.inner.store.write_as(name, verb)).await
+        telemetry::verb(name, self.inner.store.write_as(Some(name), verb)).await
     }
 
     async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T, Error>
@@ -213,7 +213,7 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send,
     {
-        telemetry::verb(name, self.inner.store.read_as(name, query)).await
+        telemetry::verb(name, self.inner.store.read_as(Some(name), query)).await
     }
 
     /// Whether the store answers and package bytes can be written.

@@ -125,7 +125,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     {
-        self.write_as("unnamed", verb).await
+        self.write_as(None, verb).await
     }
 
     /// Runs `query`, which must not change anything.
@@ -135,17 +135,17 @@ impl Store {
         E: From<StoreError> + Send,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
     {
-        self.read_as("unnamed", query).await
+        self.read_as(None, query).await
     }
 
-    /// Like [`Store::write`]; `name` is the verb's, for metrics and log.
-    pub(crate) async fn write_as<T, E, F>(&self, name: &'static str, verb: F) -> Result<T, E>
+    /// Like [`Store::write`]; `name` is the verb's, for metrics and log, if it is one.
+    pub(crate) async fn write_as<T, E, F>(&self, name: Option<&'static str>, verb: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     {
-        let body = Body::new("write", name, verb);
+        let mut body = Body::new("write", name, verb);
         match &self.driver {
             Driver::Sqlite(sqlite) => {
                 let (job, answer) = body.sent();
@@ -154,15 +154,14 @@ impl Store {
                 answer.await.unwrap_or_else(|_| Err(gone().into()))
             }
             Driver::Postgres(postgres) => {
-                let mut body = body;
                 let kept = postgres.write(&mut body).await;
                 body.outcome(kept)
             }
         }
     }
 
-    /// Like [`Store::read`]; `name` is the verb's, for metrics and log.
-    pub(crate) async fn read_as<T, E, F>(&self, name: &'static str, query: F) -> Result<T, E>
+    /// Like [`Store::read`]; `name` is the verb's, for metrics and log, if it is one.
+    pub(crate) async fn read_as<T, E, F>(&self, name: Option<&'static str>, query: F) -> Result<T, E>
     where
         T: Send,
         E: From<StoreError> + Send,

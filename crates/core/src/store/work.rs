@@ -8,6 +8,7 @@ use super::{StoreError, Tx};
 use crate::telemetry;
 
 /// What a verb is called in metrics and log, and what it is part of.
+#[derive(Clone)]
 pub(super) struct Told {
     /// `read` or `write`.
     kind: &'static str,
@@ -17,7 +18,8 @@ pub(super) struct Told {
 
 /// Something to be run in a transaction. The database's side of it knows no more than whether it went well.
 pub(super) trait Work: Send {
-    fn told(&self) -> &Told;
+    /// None for what is no verb: a ping, a migration.
+    fn told(&self) -> Option<&Told>;
 
     /// Runs it, each time from the start, and says whether it went well.
     fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool>;
@@ -29,16 +31,17 @@ pub(super) trait Job: Work {
     fn answer(self: Box<Self>, kept: Result<(), StoreError>);
 }
 
-/// Runs work under its name.
-pub(super) fn run<'r>(work: &'r mut dyn Work, tx: &'r mut Tx<'_>) -> impl Future<Output = bool> + Send + 'r {
-    let &Told { kind, name, ref caller } = work.told();
-    let caller = caller.clone();
-    telemetry::transaction(kind, name, caller, work.run(tx))
+/// Runs work, under its name if it has one.
+pub(super) async fn run(work: &mut dyn Work, tx: &mut Tx<'_>) -> bool {
+    match work.told().cloned() {
+        Some(Told { kind, name, caller }) => telemetry::transaction(kind, name, caller, work.run(tx)).await,
+        None => work.run(tx).await,
+    }
 }
 
 /// A body whose outcome stays with it.
 pub(super) struct Body<F, T, E> {
-    told: Told,
+    told: Option<Told>,
     /// None once it ran for good.
     verb: Option<F>,
     outcome: Option<Result<T, E>>,
@@ -56,8 +59,9 @@ where
     E: From<StoreError> + Send,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
-    pub(super) fn new(kind: &'static str, name: &'static str, verb: F) -> Body<F, T, E> {
-        Body { told: Told { kind, name, caller: Span::current() }, verb: Some(verb), outcome: None }
+    pub(super) fn new(kind: &'static str, name: Option<&'static str>, verb: F) -> Body<F, T, E> {
+        let told = name.map(|name| Told { kind, name, caller: Span::current() });
+        Body { told, verb: Some(verb), outcome: None }
     }
 
     /// What the last run came to, unless what it did was not kept.
@@ -85,8 +89,8 @@ where
     E: Send,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
-    fn told(&self) -> &Told {
-        &self.told
+    fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
     }
 
     fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool> {
@@ -105,7 +109,7 @@ where
     T: Send,
     E: Send,
 {
-    fn told(&self) -> &Told {
+    fn told(&self) -> Option<&Told> {
         self.body.told()
     }
 
