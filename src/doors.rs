@@ -1,72 +1,94 @@
 //! Which path goes to which door, and what each door is told of the configuration. The doors themselves are in `northbound`
 //! and `southbound`.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::get;
+use futures::FutureExt;
 use otaru_core::app::App;
 use otaru_northbound::{aliyun, iotda, native, objects, oceanconnect};
 use otaru_southbound::download;
-use tower::{Layer, ServiceExt};
 
 use crate::config::{BaseUrls, Config};
 use crate::house::milliseconds;
+use crate::listen::Answering;
 use crate::metrics::{self, Metrics, Place};
-use crate::requests::{Desk, OWN, Watched};
+use crate::requests::{Desk, Named, OWN, Watched};
 
-/// Everything on the HTTP address. Each door is watched under its own name.
-pub fn http(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk, metrics: &Metrics) -> Router {
-    let alibaba = aliyun::router(app.clone(), aliyun_settings(config, urls)).layer(desk.watch("aliyun"));
-    let mut own =
-        Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(readyz)).with_state(app.clone());
+/// The doors on the HTTP address, each watched under its own name.
+struct Doors {
+    aliyun: Watched<Router>,
+    iotda: Watched<Router>,
+    oceanconnect: Watched<Router>,
+    native: Watched<Router>,
+    download: Watched<Router>,
+    own: Watched<Router>,
+}
+
+impl Doors {
+    /// Whose a request is. What no door knows below its path, it answers itself.
+    fn of<B>(&self, request: &Request<B>) -> &Watched<Router> {
+        let path = request.uri().path();
+        let begins =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match path {
+            // The root belongs to Alibaba's clients when they ask for an action, and to people otherwise.
+            "/" if aliyun::is_for_us(request) => &self.aliyun,
+            _ if begins(aliyun::FORM_PATH) => &self.aliyun,
+            _ if begins("/v5") || begins("/v3") => &self.iotda,
+            _ if begins("/iocm") || begins("/iodm") => &self.oceanconnect,
+            _ if begins(native::PREFIX) => &self.native,
+            _ if begins(download::PREFIX) => &self.download,
+            _ => &self.own,
+        }
+    }
+}
+
+/// Everything on the HTTP address.
+pub fn http(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk, metrics: &Metrics) -> Answering {
+    let watch = |name, door: Router| desk.watch(name, door.layer(Named));
+    let mut own = Router::new()
+        .route("/", get(welcome))
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .with_state(app.clone());
     if matches!(config.metrics, Place::Local | Place::Open) {
         own = own.merge(metrics::router(metrics.clone(), app, config.metrics));
     }
-    let welcome = Router::new().route("/", get(welcome)).layer(desk.watch(OWN));
-    Router::new()
-        .merge(own.layer(desk.watch(OWN)))
-        .route("/", any(root).with_state((alibaba.clone(), welcome)))
-        .route(aliyun::FORM_PATH, any(hand_over).with_state(alibaba.clone()))
-        .route(&format!("{}/", aliyun::FORM_PATH), any(hand_over).with_state(alibaba))
-        .merge(iotda::router(app.clone(), iotda_settings(config)).layer(desk.watch("iotda")))
-        .merge(oceanconnect::router(app.clone(), oceanconnect_settings(config)).layer(desk.watch("oceanconnect")))
-        .merge(native::router(app.clone(), native_settings(config)).layer(desk.watch("native")))
-        .merge(download::router(app.clone(), download_settings(config)).layer(desk.watch("download")))
-        .fallback_service(desk.watch(OWN).layer(Router::new()))
+    let doors = Arc::new(Doors {
+        aliyun: watch("aliyun", aliyun::router(app.clone(), aliyun_settings(config, urls))),
+        iotda: watch("iotda", iotda::router(app.clone(), iotda_settings(config))),
+        oceanconnect: watch("oceanconnect", oceanconnect::router(app.clone(), oceanconnect_settings(config))),
+        native: watch("native", native::router(app.clone(), native_settings(config))),
+        download: watch("download", download::router(app.clone(), download_settings(config))),
+        own: watch(OWN, own),
+    });
+    Arc::new(move |request| doors.of(&request).answer(request).boxed())
 }
 
 /// `GET /metrics` alone, on an address of its own.
-pub fn metrics_alone(app: &App, config: &Config, desk: &Desk, metrics: &Metrics) -> Router {
-    metrics::router(metrics.clone(), app, config.metrics).layer(desk.watch(OWN))
+pub fn metrics_alone(app: &App, config: &Config, desk: &Desk, metrics: &Metrics) -> Answering {
+    let door = desk.watch(OWN, metrics::router(metrics.clone(), app, config.metrics).layer(Named));
+    Arc::new(move |request| door.answer(request).boxed())
 }
 
 /// Everything on the object door's address.
-pub fn objects(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk) -> Watched<objects::Door> {
+pub fn objects(app: &App, config: &Config, urls: &BaseUrls, desk: &Desk) -> Answering {
     let settings = objects::Settings {
         clock_skew_ms: config.signatures.clock_skew_s.saturating_mul(1000),
         ..objects::Settings::for_url(&urls.objects)
     };
-    desk.watch("objects").layer(objects::service(app.clone(), settings))
-}
-
-/// The root belongs to Alibaba's clients when they ask for an action, and to people otherwise.
-async fn root(State((alibaba, welcome)): State<(Router, Router)>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let door = if aliyun::is_for_us(&parts) { alibaba } else { welcome };
-    hand_over(State(door), Request::from_parts(parts, body)).await
+    let door = desk.watch("objects", objects::service(app.clone(), settings));
+    Arc::new(move |request| door.answer(request).boxed())
 }
 
 async fn welcome() -> Response {
     let page = "Otaru serves here. Its own API is below /api/v1 (see /api/v1/openapi.json); ready: /readyz.\n";
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], page).into_response()
-}
-
-async fn hand_over(State(door): State<Router>, mut request: Request) -> Response {
-    // That router finds its own; both together would name a path that nobody asked for.
-    request.extensions_mut().remove::<MatchedPath>();
-    door.oneshot(request).await.into_response()
 }
 
 /// 200 while the store answers; a balancer sends nobody here otherwise.

@@ -10,7 +10,7 @@ use crate::config::{Config, Secrets};
 use crate::listen::ready::Ready;
 use crate::listen::signals::Signals;
 use crate::listen::tls::Tls;
-use crate::listen::{Door, answering, descriptors, serve};
+use crate::listen::{Door, descriptors, serve};
 use crate::metrics::{Metrics, Place};
 use crate::{background, doors, first_start, house, log};
 
@@ -57,16 +57,16 @@ async fn serve_all(config: &Config, secrets: &Secrets) -> Result<(), Box<dyn Err
     let ready = all.fold(Ready::default(), |ready, door| ready.with(door.name(), door.address()));
     let mut serving = JoinSet::new();
     let desk = config.desk();
-    let answers = answering(doors::http(&app, config, &urls, &desk, &metrics));
+    let answers = doors::http(&app, config, &urls, &desk, &metrics);
     for door in http_doors {
         serving.spawn(serve(door, Arc::clone(&answers), config.limits(), signals.drain.clone()));
     }
-    let answers = answering(doors::objects(&app, config, &urls, &desk));
+    let answers = doors::objects(&app, config, &urls, &desk);
     for door in object_doors {
         serving.spawn(serve(door, Arc::clone(&answers), config.limits(), signals.drain.clone()));
     }
     if let Some(door) = metrics_door {
-        let answers = answering(doors::metrics_alone(&app, config, &desk, &metrics));
+        let answers = doors::metrics_alone(&app, config, &desk, &metrics);
         serving.spawn(serve(door, answers, config.limits(), signals.drain.clone()));
     }
     ready.announce()?;

@@ -20,15 +20,12 @@ pub mod signals;
 mod tests;
 pub mod tls;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
 
 pub use accept::{Door, serve};
 
@@ -38,18 +35,6 @@ pub use self_signed::SelfSigned;
 
 /// What answers the requests of a door. It is one type for all doors, so that HTTP is compiled once.
 pub type Answering = Arc<dyn Fn(Request<RequestBody>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
-
-/// A tower service as what answers a door's requests.
-pub fn answering<S>(service: S) -> Answering
-where
-    S: Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
-    Arc::new(move |request| {
-        let answer = service.clone().oneshot(request);
-        answer.map(|Ok(answer)| answer).boxed()
-    })
-}
 
 /// What one door grants its connections.
 #[derive(Debug, Clone)]

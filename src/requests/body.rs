@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use otaru_core::request::Request;
 use pin_project_lite::pin_project;
 
 use super::Place;
@@ -19,13 +19,13 @@ pin_project! {
     pub struct CountedBody<B> {
         #[pin]
         inner: B,
-        bytes: Arc<AtomicU64>,
+        request: Arc<Request>,
     }
 }
 
 impl<B> CountedBody<B> {
-    pub fn new(inner: B, bytes: Arc<AtomicU64>) -> CountedBody<B> {
-        CountedBody { inner, bytes }
+    pub fn new(inner: B, request: &Arc<Request>) -> CountedBody<B> {
+        CountedBody { inner, request: Arc::clone(request) }
     }
 }
 
@@ -43,7 +43,7 @@ where
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            this.bytes.fetch_add(data.len() as u64, Relaxed);
+            this.request.took(data.len());
         }
         frame
     }
@@ -66,9 +66,9 @@ pub struct AnswerBody {
 }
 
 impl AnswerBody {
-    pub fn new(inner: Body, mut record: Record, place: Option<Place>, is_head: bool) -> AnswerBody {
+    pub fn new(inner: Body, mut record: Record, place: Option<Place>) -> AnswerBody {
         // Nobody asks a body for its end that has none.
-        if is_head || inner.is_end_stream() {
+        if record.is_head() || inner.is_end_stream() {
             record.complete();
         }
         AnswerBody { inner, record, _place: place }

@@ -1,31 +1,34 @@
 //! What is kept of a request until it is over: then it is a line in the log and a few numbers.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{Method, Response};
-use metrics::{counter, gauge, histogram};
+use http::{Method, Response, Uri};
+use metrics::{Counter, Gauge, Histogram};
 use otaru_core::request::Request;
+use otaru_core::telemetry::Numbers;
 
-use super::Told;
+use super::{Told, route};
 
 /// Of the id that a client or proxy gave a request; more is cut off.
 const THEIR_ID_LETTERS: usize = 64;
+
+static IN_FLIGHT: Numbers<Gauge, 1> = Numbers::gauges("otaru_http_requests_in_flight", ["door"]);
+static REQUESTS: Numbers<Counter, 3> = Numbers::counters("otaru_http_requests_total", ["door", "operation", "status"]);
+static SECONDS: Numbers<Histogram, 2> = Numbers::histograms("otaru_http_request_seconds", ["door", "operation"]);
+static BYTES_IN: Numbers<Counter, 1> = Numbers::counters("otaru_http_request_body_bytes_total", ["door"]);
+static BYTES_OUT: Numbers<Counter, 1> = Numbers::counters("otaru_http_response_body_bytes_total", ["door"]);
 
 /// A request under way. Dropping it tells of it, also when its client went away.
 #[derive(Debug)]
 pub struct Record {
     request: Arc<Request>,
-    operation: Cow<'static, str>,
     started: Instant,
     method: Method,
-    path: String,
+    uri: Uri,
     their_id: Option<String>,
     told: Told,
-    bytes_in: Arc<AtomicU64>,
     bytes_out: u64,
     /// 0 until there is an answer.
     status: u16,
@@ -34,18 +37,15 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn begin(request: Arc<Request>, operation: Cow<'static, str>, parts: &Parts, told: Told) -> Record {
-        gauge!("otaru_http_requests_in_flight", "door" => request.door()).increment(1.0);
+    pub fn begin(request: Arc<Request>, parts: &Parts, told: Told) -> Record {
+        IN_FLIGHT.change([request.door()], 1.0);
         Record {
             request,
-            operation,
             started: Instant::now(),
             method: parts.method.clone(),
-            // The query is left out: in links and signed calls it is as good as a password.
-            path: parts.uri.path().to_owned(),
+            uri: parts.uri.clone(),
             their_id: parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(harmless),
             told,
-            bytes_in: Arc::default(),
             bytes_out: 0,
             status: 0,
             is_complete: false,
@@ -56,19 +56,19 @@ impl Record {
         &self.request
     }
 
-    pub fn bytes_in(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.bytes_in)
+    pub fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// The operation, as far as it is known by now.
+    fn operation(&self) -> &'static str {
+        self.request.operation().unwrap_or_else(|| route::name(&self.method, None))
     }
 
     /// Notes the head of the answer.
     pub fn note<B>(&mut self, answer: &Response<B>) {
         self.status = answer.status().as_u16();
-        if let Some(named) = self.request.operation() {
-            self.operation = Cow::Borrowed(named);
-        }
-        let (door, operation) = (self.request.door(), self.operation.clone());
-        histogram!("otaru_http_request_seconds", "door" => door, "operation" => operation)
-            .record(self.started.elapsed());
+        SECONDS.record([self.request.door(), self.operation()], self.started.elapsed());
     }
 
     pub fn sent(&mut self, bytes: usize) {
@@ -98,31 +98,27 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let door = self.request.door();
-        let (status, operation) = (self.status_class(), self.operation.clone());
-        gauge!("otaru_http_requests_in_flight", "door" => door).decrement(1.0);
-        counter!("otaru_http_requests_total", "door" => door, "operation" => operation, "status" => status)
-            .increment(1);
-        let bytes_in = self.bytes_in.load(Relaxed);
-        counter!("otaru_http_request_body_bytes_total", "door" => door).increment(bytes_in);
-        counter!("otaru_http_response_body_bytes_total", "door" => door).increment(self.bytes_out);
-        self.tell(bytes_in);
+        IN_FLIGHT.change([door], -1.0);
+        REQUESTS.add([door, self.operation(), self.status_class()], 1);
+        BYTES_IN.add([door], self.request.body_bytes());
+        BYTES_OUT.add([door], self.bytes_out);
+        self.request.run_now(|| self.tell());
     }
 }
 
 impl Record {
-    fn tell(&self, bytes_in: u64) {
-        let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let _inside = self.request.span().enter();
+    fn tell(&self) {
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "otaru::access",
                     method = %self.method,
-                    path = self.path,
+                    // The query is left out: in links and signed calls it is as good as a password.
+                    path = self.uri.path(),
                     status = self.status,
-                    bytes_in,
+                    bytes_in = self.request.body_bytes(),
                     bytes_out = self.bytes_out,
-                    duration_ms,
+                    duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
                     their_request_id = self.their_id,
                     "{}",
                     self.ending()

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use http::Method;
 use http_body_util::BodyExt;
+use otaru_core::request;
 use tokio::sync::Notify;
-use tower::ServiceExt;
 
 use super::*;
 
@@ -36,9 +37,9 @@ fn desk(per_peer: usize) -> Desk {
 async fn a_request_knows_its_id_and_its_door() {
     let door =
         Router::new().route("/id", get(async || format!("{} {}", request::id_text(request::id()), request::door())));
-    let door = door.layer(desk(0).watch("test"));
-    let first = text(door.clone().oneshot(ask("/id", "192.0.2.1")).await.expect("an answer")).await;
-    let second = text(door.oneshot(ask("/id", "192.0.2.1")).await.expect("an answer")).await;
+    let door = desk(0).watch("test", door);
+    let first = text(door.answer(ask("/id", "192.0.2.1")).await).await;
+    let second = text(door.answer(ask("/id", "192.0.2.1")).await).await;
     assert!(first.ends_with(" test") && first != second, "{first} {second}");
 }
 
@@ -52,7 +53,7 @@ async fn a_panic_costs_one_request() {
             }
         }),
     );
-    let answer = door.layer(desk(0).watch("test")).oneshot(ask("/", "192.0.2.1")).await.expect("an answer");
+    let answer = desk(0).watch("test", door).answer(ask("/", "192.0.2.1")).await;
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(text(answer).await, "a fault of this server\n");
 }
@@ -68,32 +69,32 @@ async fn one_address_has_only_so_many_requests_under_way() {
             "done"
         }),
     );
-    let door = door.layer(desk(1).watch("test"));
-    let first = tokio::spawn(door.clone().oneshot(ask("/", "192.0.2.1")));
+    let door = desk(1).watch("test", door);
+    let first = tokio::spawn(door.answer(ask("/", "192.0.2.1")));
     tokio::time::sleep(Duration::from_millis(50)).await;
 
-    let refused = door.clone().oneshot(ask("/", "192.0.2.1")).await.expect("an answer");
+    let refused = door.answer(ask("/", "192.0.2.1")).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.headers()["retry-after"], "1");
     assert_eq!(text(refused).await, "too many requests from your address at once\n");
 
-    let other = tokio::spawn(door.clone().oneshot(ask("/", "192.0.2.2")));
+    let other = tokio::spawn(door.answer(ask("/", "192.0.2.2")));
     tokio::time::sleep(Duration::from_millis(50)).await;
     gate.notify_waiters();
-    let answer = first.await.expect("no panic").expect("an answer");
-    assert_eq!(other.await.expect("no panic").expect("an answer").status(), StatusCode::OK);
+    let answer = first.await.expect("no panic");
+    assert_eq!(other.await.expect("no panic").status(), StatusCode::OK);
 
     // The place is taken until the answer is sent to its end.
-    let refused = door.clone().oneshot(ask("/", "192.0.2.1")).await.expect("an answer");
+    let refused = door.answer(ask("/", "192.0.2.1")).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(text(answer).await, "done");
     gate.notify_one();
-    assert_eq!(door.oneshot(ask("/", "192.0.2.1")).await.expect("an answer").status(), StatusCode::OK);
+    assert_eq!(door.answer(ask("/", "192.0.2.1")).await.status(), StatusCode::OK);
 }
 
 #[test]
 fn operations_are_bounded() {
-    let known = |method: &str, pattern| operation(&Method::from_bytes(method.as_bytes()).expect("a method"), pattern);
+    let known = |method: &str, pattern| route::name(&Method::from_bytes(method.as_bytes()).expect("a method"), pattern);
     assert_eq!(known("GET", Some("/v5/iot/{project_id}")), "GET /v5/iot/{project_id}");
     assert_eq!(known("BREW", Some("/a")), "OTHER /a");
     assert_eq!(known("GET", None), "GET (unknown)");

@@ -12,10 +12,7 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 fn request_of(line: &Value) -> &Value {
-    line["spans"]
-        .as_array()
-        .and_then(|spans| spans.iter().find(|span| span["name"] == "request"))
-        .unwrap_or(&Value::Null)
+    &line["request"]
 }
 
 /// The line of the request to `path`, once it is there.

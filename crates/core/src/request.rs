@@ -3,12 +3,14 @@
 //! Whoever takes a request in makes a [`Request`] and runs everything below it in [`Request::run`]. A door that knows better
 //! than the path which operation it is says so with [`operation`]; the tenant and the key are noted when a verb asks a caller
 //! for its right. Outside of a request (in a worker, in most tests) all of this does nothing.
+//!
+//! What is known here is written when a line of the log is, and not before: most requests need no line below them.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use otaru_model::Id;
-use tracing::Span;
 
 use crate::app::Error;
 use crate::clock::random;
@@ -23,26 +25,33 @@ tokio::task_local! {
 pub struct Request {
     id: [u8; 16],
     door: &'static str,
-    span: Span,
+    /// The client's address.
+    peer: Option<IpAddr>,
+    /// The route that its path is of.
+    route: OnceLock<&'static str>,
     operation: OnceLock<&'static str>,
-    tenant: OnceLock<Id>,
+    /// The tenant that it is for, and the key that it was signed with.
+    by: OnceLock<(Id, Option<Arc<str>>)>,
     tenants: Gate<Id>,
     place: OnceLock<Inside<Id>>,
     was_crowded: AtomicBool,
+    body_bytes: AtomicU64,
 }
 
 impl Request {
-    /// `span` has the empty fields `operation`, `tenant` and `key`; `tenants` is how many requests of one tenant are taken.
-    pub fn new(id: [u8; 16], door: &'static str, span: Span, tenants: Gate<Id>) -> Request {
+    /// A new one, with an id of its own; `tenants` is how many requests of one tenant are taken.
+    pub fn new(door: &'static str, peer: Option<IpAddr>, tenants: Gate<Id>) -> Request {
         Request {
-            id,
+            id: new_id(),
             door,
-            span,
+            peer,
+            route: OnceLock::new(),
             operation: OnceLock::new(),
-            tenant: OnceLock::new(),
+            by: OnceLock::new(),
             tenants,
             place: OnceLock::new(),
             was_crowded: AtomicBool::new(false),
+            body_bytes: AtomicU64::new(0),
         }
     }
 
@@ -53,20 +62,39 @@ impl Request {
 
     /// Runs something short as work for this request.
     pub fn run_now<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(Arc::clone(self), || self.span.in_scope(work))
+        CURRENT.sync_scope(Arc::clone(self), work)
     }
 
-    pub fn span(&self) -> &Span {
-        &self.span
+    pub fn id(&self) -> [u8; 16] {
+        self.id
     }
 
     pub fn door(&self) -> &'static str {
         self.door
     }
 
-    /// The operation that the door named, if it did.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// The operation that the door named, else the route.
     pub fn operation(&self) -> Option<&'static str> {
-        self.operation.get().copied()
+        self.operation.get().or_else(|| self.route.get()).copied()
+    }
+
+    /// The tenant and the key, once they are known.
+    pub fn by(&self) -> Option<(&Id, Option<&str>)> {
+        self.by.get().map(|(tenant, key_id)| (tenant, key_id.as_deref()))
+    }
+
+    /// Counts bytes of its body that came in.
+    pub fn took(&self, bytes: usize) {
+        self.body_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// How many bytes of its body came in.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes.load(Relaxed)
     }
 
     /// Whether it was refused because its tenant has too many under way.
@@ -74,12 +102,8 @@ impl Request {
         self.was_crowded.load(Relaxed)
     }
 
-    fn is_by(&self, tenant: &Id, key_id: Option<&str>) -> Result<(), Error> {
-        if self.tenant.set(*tenant).is_ok() {
-            self.span.record("tenant", tracing::field::display(tenant));
-            if let Some(key_id) = key_id {
-                self.span.record("key", key_id);
-            }
+    fn is_by(&self, tenant: &Id, key_id: Option<&Arc<str>>) -> Result<(), Error> {
+        if self.by.get().is_none() && self.by.set((*tenant, key_id.cloned())).is_ok() {
             match self.tenants.enter(tenant) {
                 Some(place) => {
                     let _ = self.place.set(place);
@@ -114,17 +138,37 @@ pub fn id() -> [u8; 16] {
 
 /// An id as text: lower case, in groups.
 pub fn id_text(id: [u8; 16]) -> String {
-    let digits = format!("{:032x}", u128::from_be_bytes(id));
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    let mut text = String::with_capacity(36);
+    for (at, byte) in id.into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    text
 }
 
 /// Names the operation, where the path does not tell it.
 pub fn operation(name: &'static str) {
-    let _ = CURRENT.try_with(|request| {
-        if request.operation.set(name).is_ok() {
-            request.span.record("operation", name);
-        }
-    });
+    let _ = CURRENT.try_with(|request| request.operation.set(name));
+}
+
+/// Names the route: a method and the pattern of a path.
+pub fn route(name: &'static str) {
+    let _ = CURRENT.try_with(|request| request.route.set(name));
+}
+
+/// The request that this task works for.
+pub fn current() -> Option<Arc<Request>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
+
+/// Does something as work for a request, if there is one: what a task hands to another thread.
+pub(crate) fn for_the_same<T>(request: Option<Arc<Request>>, work: impl FnOnce() -> T) -> T {
+    match request {
+        Some(request) => request.run_now(work),
+        None => work(),
+    }
 }
 
 /// The door that the request came in by.
@@ -133,7 +177,7 @@ pub fn door() -> &'static str {
 }
 
 /// Notes for whom the request is. Refuses it if that tenant has too many under way.
-pub(crate) fn is_by(tenant: &Id, key_id: Option<&str>) -> Result<(), Error> {
+pub(crate) fn is_by(tenant: &Id, key_id: Option<&Arc<str>>) -> Result<(), Error> {
     CURRENT.try_with(|request| request.is_by(tenant, key_id)).unwrap_or(Ok(()))
 }
 
@@ -145,7 +189,7 @@ mod tests {
     use crate::app::Caller;
 
     fn request(tenants: &Gate<Id>) -> Arc<Request> {
-        Arc::new(Request::new(new_id(), "test", Span::none(), tenants.clone()))
+        Arc::new(Request::new("test", None, tenants.clone()))
     }
 
     #[test]
@@ -166,8 +210,10 @@ mod tests {
         assert_eq!(seen, (ours, ours, "test"));
         assert_ne!(id(), ours, "outside there is none");
         operation("Unheard");
+        request.run_now(|| route("GET /"));
+        assert_eq!(request.operation(), Some("GET /"));
         request.run_now(|| operation("Heard"));
-        assert_eq!(request.operation(), Some("Heard"));
+        assert_eq!(request.operation(), Some("Heard"), "what the door says goes before the route");
     }
 
     #[tokio::test]

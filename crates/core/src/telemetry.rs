@@ -4,11 +4,15 @@
 //! and they tell nothing of tenants. Whoever installs a recorder of the `metrics` crate gets the numbers; without one they
 //! cost next to nothing.
 
+mod handles;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use tracing::{Instrument, Span};
+use metrics::{Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use tracing::Instrument;
+
+pub use self::handles::Numbers;
 
 use crate::app::Error;
 use crate::blobs::BlobError;
@@ -20,6 +24,10 @@ const BLOB: &str = "otaru_blob_seconds";
 const REFUSED: &str = "otaru_refused_total";
 const GROUP: &str = "otaru_store_group_size";
 const QUEUE: &str = "otaru_store_queue";
+
+static VERBS: Numbers<Histogram, 2> = Numbers::histograms(VERB, ["verb", "outcome"]);
+static TRANSACTIONS: Numbers<Histogram, 2> = Numbers::histograms(STORE, ["kind", "verb"]);
+static BLOB_CALLS: Numbers<Histogram, 2> = Numbers::histograms(BLOB, ["call", "outcome"]);
 
 /// From how many milliseconds on a verb, a statement or a call of the blob room is told as slow; 0 for never.
 static SLOW_MS: AtomicU64 = AtomicU64::new(500);
@@ -63,29 +71,19 @@ pub(crate) async fn verb<T>(name: &'static str, work: impl Future<Output = Resul
 }
 
 fn answered(verb: &'static str, took: Duration, outcome: &'static str) {
-    histogram!(VERB, "verb" => verb, "outcome" => outcome).record(took);
+    VERBS.record([verb, outcome], took);
     if is_slow(took) {
         tracing::warn!(verb, outcome, duration_ms = millis(took), "a slow verb");
     }
 }
 
-/// Times a verb's transaction, which may run on another thread: `span` is the one that it was called in.
-pub(crate) async fn transaction(
-    kind: &'static str,
-    name: &'static str,
-    span: Span,
-    work: impl Future<Output = bool>,
-) -> bool {
-    let inner = tracing::debug_span!(parent: &span, "verb", verb = name);
-    // A span that the log's level leaves out would hide its parent too.
-    let span = if inner.is_disabled() { span } else { inner };
-    let timed = async {
-        let started = Instant::now();
-        let outcome = work.await;
-        histogram!(STORE, "kind" => kind, "verb" => name).record(started.elapsed());
-        outcome
-    };
-    timed.instrument(span).await
+/// Times a verb's transaction.
+pub(crate) async fn transaction(kind: &'static str, name: &'static str, work: impl Future<Output = bool>) -> bool {
+    let span = tracing::debug_span!("verb", verb = name);
+    let started = Instant::now();
+    let outcome = if span.is_disabled() { work.await } else { work.instrument(span).await };
+    TRANSACTIONS.record([kind, name], started.elapsed());
+    outcome
 }
 
 /// Tells of one SQL statement: at debug level of each, as a warning of a slow one.
@@ -109,7 +107,7 @@ pub(crate) async fn blob<T>(
 }
 
 fn called(call: &'static str, took: Duration, outcome: &'static str) {
-    histogram!(BLOB, "call" => call, "outcome" => outcome).record(took);
+    BLOB_CALLS.record([call, outcome], took);
     if is_slow(took) {
         tracing::warn!(call, outcome, duration_ms = millis(took), "a slow call of the blob room");
     } else {

@@ -22,7 +22,7 @@ pub use id::{Id, IdSource, ParseIdError};
 pub use module::{Module, ModuleKind, ModuleName};
 pub use object::{Bucket, Object, ObjectPart, ObjectUpload};
 pub use package::{
-    DeviceKind, Integrity, Kinds, Package, PackageFile, PackageFilter, PackageKind, Verification, default_package_name,
+    DeviceKind, Integrity, Kinds, Package, PackageFacts, PackageFile, PackageFilter, PackageKind, Verification,
 };
 pub use page::{Page, PageOf};
 pub use product::{Product, ProductDraft};

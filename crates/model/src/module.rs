@@ -19,6 +19,15 @@ pub enum ModuleKind {
 impl ModuleKind {
     pub const ALL: [ModuleKind; 3] = [ModuleKind::Firmware, ModuleKind::Software, ModuleKind::Other];
 
+    /// The kind of a module of that name.
+    pub fn of(name: &str) -> ModuleKind {
+        match name {
+            ModuleName::FIRMWARE => ModuleKind::Firmware,
+            ModuleName::SOFTWARE => ModuleKind::Software,
+            _ => ModuleKind::Other,
+        }
+    }
+
     /// A stable number, for storage.
     pub fn number(self) -> i64 {
         match self {
@@ -50,11 +59,9 @@ impl ModuleName {
     pub fn new(name: &str) -> Option<ModuleName> {
         let right = (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        right.then(|| match name.to_ascii_lowercase().as_str() {
-            Self::FIRMWARE => Self::firmware(),
-            Self::SOFTWARE => Self::software(),
-            _ => ModuleName(name.to_owned()),
-        })
+        let built_in =
+            [Self::FIRMWARE, Self::SOFTWARE].into_iter().find(|built_in| built_in.eq_ignore_ascii_case(name));
+        right.then(|| ModuleName(built_in.unwrap_or(name).to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -67,11 +74,7 @@ impl ModuleName {
     }
 
     pub fn kind(&self) -> ModuleKind {
-        match self.0.as_str() {
-            Self::FIRMWARE => ModuleKind::Firmware,
-            Self::SOFTWARE => ModuleKind::Software,
-            _ => ModuleKind::Other,
-        }
+        ModuleKind::of(&self.0)
     }
 
     /// Whether the module exists in every product and so can be neither made nor deleted.

@@ -1,5 +1,6 @@
 //! A package: a version of a module of a product, and the files that carry it.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -41,23 +42,103 @@ pub struct Package {
 }
 
 impl Package {
-    /// The name that was given, else one made from module and version.
-    pub fn display_name(&self, max_chars: usize) -> String {
-        match &self.name {
-            Some(name) => name.chars().take(max_chars).collect(),
-            None => default_package_name(&self.module, &self.version, max_chars),
+    /// What there is to show of it.
+    pub fn facts(&self) -> PackageFacts<'_> {
+        PackageFacts {
+            id: self.id,
+            tenant: self.tenant,
+            space_code: &self.space_code,
+            product: self.product,
+            product_code: &self.product_code,
+            product_key: &self.product_key,
+            product_name: &self.product_name,
+            module: self.module.as_str(),
+            version: &self.version,
+            name: self.name.as_deref(),
+            description: self.description.as_deref(),
+            custom_info: self.custom_info.as_deref(),
+            kind: self.kind,
+            source_versions: Cow::Borrowed(&self.source_versions),
+            verification: self.verification,
+            integrity: self.integrity,
+            integrity_note: self.integrity_note.as_deref(),
+            device_type: self.device_kind.device_type.as_deref(),
+            model: self.device_kind.model.as_deref(),
+            manufacturer: self.device_kind.manufacturer.as_deref(),
+            protocol: self.device_kind.protocol.as_deref(),
+            date: self.device_kind.date.as_deref(),
+            door: &self.door,
+            created_ms: self.created_ms,
+            updated_ms: self.updated_ms,
         }
     }
 
-    /// The sum of the files' sizes, in bytes.
-    pub fn size_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size_bytes).sum()
+    /// The name that was given, else one made from module and version.
+    pub fn display_name(&self, max_chars: usize) -> String {
+        self.facts().display_name(max_chars).into_owned()
+    }
+}
+
+/// A package without its files, borrowed from a [`Package`] or from where it is stored: what a list shows need not be owned.
+/// The members are those of [`Package`].
+#[derive(Clone, Debug)]
+pub struct PackageFacts<'a> {
+    pub id: Id,
+    pub tenant: Id,
+    pub space_code: &'a str,
+    pub product: Id,
+    pub product_code: &'a str,
+    pub product_key: &'a str,
+    pub product_name: &'a str,
+    /// The name of a module.
+    pub module: &'a str,
+    pub version: &'a str,
+    pub name: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub custom_info: Option<&'a str>,
+    pub kind: PackageKind,
+    pub source_versions: Cow<'a, [String]>,
+    pub verification: Verification,
+    pub integrity: Integrity,
+    pub integrity_note: Option<&'a str>,
+    pub device_type: Option<&'a str>,
+    pub model: Option<&'a str>,
+    pub manufacturer: Option<&'a str>,
+    pub protocol: Option<&'a str>,
+    pub date: Option<&'a str>,
+    pub door: &'a str,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+}
+
+impl<'a> PackageFacts<'a> {
+    pub fn module_kind(&self) -> ModuleKind {
+        ModuleKind::of(self.module)
+    }
+
+    /// The name that was given, else one made from module and version, cut to the field's limit.
+    pub fn display_name(&self, max_chars: usize) -> Cow<'a, str> {
+        match self.name {
+            Some(name) => Cow::Borrowed(first_chars(name, max_chars)),
+            None => Cow::Owned(default_package_name(self.module, self.version, max_chars)),
+        }
     }
 }
 
 /// What a package is called where a name is wanted and none was given: `{module}-{version}`, cut to the field's limit.
-pub fn default_package_name(module: &ModuleName, version: &str, max_chars: usize) -> String {
-    format!("{module}-{version}").chars().take(max_chars).collect()
+fn default_package_name(module: &str, version: &str, max_chars: usize) -> String {
+    let mut name = format!("{module}-{version}");
+    name.truncate(first_chars(&name, max_chars).len());
+    name
+}
+
+/// The beginning of a text.
+fn first_chars(text: &str, most: usize) -> &str {
+    // A text has at least as many bytes as characters.
+    match text.len() <= most {
+        true => text,
+        false => text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]),
+    }
 }
 
 /// One file of a package.

@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures::FutureExt;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use super::tls::Tls;
-use super::{Answering, Door, Limits, RequestBody, answering, serve};
+use super::{Answering, Door, Limits, RequestBody, serve};
 
 /// Far longer than anything here takes, so a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +40,7 @@ impl Server {
         let door = Door::open("http", ([127, 0, 0, 1], 0).into(), tls).expect("a free port");
         let address = door.address();
         let drain = CancellationToken::new();
-        let task = tokio::spawn(serve(door, answering(router), limits, drain.clone()));
+        let task = tokio::spawn(serve(door, routed(router), limits, drain.clone()));
         Self { address, drain, task }
     }
 
@@ -87,7 +89,12 @@ async fn read_to_end(io: &mut (impl AsyncRead + Unpin)) -> String {
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
-/// A service that is no router, to show that any will do.
+/// A router as what answers.
+fn routed(router: Router) -> Answering {
+    Arc::new(move |request| router.clone().oneshot(request).map(|Ok(answer)| answer).boxed())
+}
+
+/// What answers need not be a router.
 fn hello() -> Answering {
-    answering(tower::service_fn(|_: Request<RequestBody>| async { Ok(Response::new(Body::from("hello"))) }))
+    Arc::new(|_: Request<RequestBody>| async { Response::new(Body::from("hello")) }.boxed())
 }

@@ -3,28 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
 use otaru_model::{AccessKey, Id, Right, Role};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
 use super::{App, Caller, Error, Noun};
-use crate::clock::{random, random_text};
+use crate::clock::random_text;
 use crate::store;
 
 /// How long a credential that was looked up is taken as it was; another copy's revocation shows after that.
-const CACHED_MS: i64 = 5_000;
+pub(super) const CACHED_MS: i64 = 5_000;
 const KEY_ID_LETTERS: usize = 20;
 const SECRET_LETTERS: usize = 40;
 /// What temporary key ids begin with: clients of some clouds tell them by it.
 const TEMPORARY_PREFIX: &str = "STS.";
 
-/// A secret that prints nothing of itself.
+/// A secret that prints nothing of itself. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Arc<str>);
 
 impl Secret {
-    pub fn new(text: impl Into<String>) -> Secret {
+    pub fn new(text: impl Into<Arc<str>>) -> Secret {
         Secret(text.into())
     }
 
@@ -32,14 +31,10 @@ impl Secret {
         &self.0
     }
 
-    /// Compares without telling by its time how much is right.
+    /// Compares without telling by its time how much is right. How long the secret is may be told: those that are made here
+    /// all have the same length.
     pub fn is(&self, candidate: &str) -> bool {
-        // Equal digests under a key that nobody knows mean equal texts, and how long comparing them takes tells nothing.
-        let key: [u8; 32] = random();
-        let digest = |text: &str| {
-            Hmac::<Sha256>::new_from_slice(&key).map(|mac| mac.chain_update(text.as_bytes()).finalize().into_bytes())
-        };
-        matches!((digest(&self.0), digest(candidate)), (Ok(ours), Ok(theirs)) if ours == theirs)
+        self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
     }
 }
 
@@ -101,8 +96,10 @@ struct TemporaryClaims {
 }
 
 pub(super) struct Cached {
-    key: AccessKey,
+    caller: Caller,
     secret: Secret,
+    expires_ms: Option<i64>,
+    is_revoked: bool,
     looked_up_ms: i64,
 }
 
@@ -114,14 +111,13 @@ impl App {
             Some(cached) if (0..CACHED_MS).contains(&(now_ms - cached.looked_up_ms)) => cached,
             _ => self.look_up(key_id, now_ms).await?,
         };
-        let key = &cached.key;
-        if key.revoked_ms.is_some() {
-            return Err(AuthError::Revoked(key.id.clone()));
+        if cached.is_revoked {
+            return Err(AuthError::Revoked(key_id.to_owned()));
         }
-        if key.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
-            return Err(AuthError::Expired(key.id.clone()));
+        if cached.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+            return Err(AuthError::Expired(key_id.to_owned()));
         }
-        Ok(Credential { caller: Caller::new(key.tenant, &key.id, key.role), secret: cached.secret.clone() })
+        Ok(Credential { caller: cached.caller.clone(), secret: cached.secret.clone() })
     }
 
     async fn look_up(&self, key_id: &str, now_ms: i64) -> Result<Arc<Cached>, AuthError> {
@@ -130,7 +126,13 @@ impl App {
             self.read("credential", |tx| Box::pin(async move { Ok(store::access::by_id(tx, &id).await?) })).await?;
         let (key, sealed) = found.ok_or_else(|| AuthError::UnknownKey(key_id.to_owned()))?;
         let secret = self.unseal(&key.id, &sealed)?;
-        let cached = Arc::new(Cached { key, secret, looked_up_ms: now_ms });
+        let cached = Arc::new(Cached {
+            caller: Caller::new(key.tenant, key.id, key.role),
+            secret,
+            expires_ms: key.expires_ms,
+            is_revoked: key.revoked_ms.is_some(),
+            looked_up_ms: now_ms,
+        });
         self.inner.credentials.insert(key_id.to_owned(), cached.clone());
         Ok(cached)
     }
@@ -204,6 +206,7 @@ impl App {
             })
         })
         .await?;
+        self.sessions_changed();
         self.inner.credentials.remove(key_id);
         Ok(())
     }
@@ -254,7 +257,7 @@ impl App {
         }
         let claims = TemporaryClaims {
             id: format!("{TEMPORARY_PREFIX}{}", random_text(KEY_ID_LETTERS)),
-            parent: caller.key_id.clone(),
+            parent: caller.key_id.to_string(),
             role: role.name().to_owned(),
             expires_ms: self.now_ms() + lifetime_ms,
         };
@@ -330,7 +333,9 @@ impl App {
     fn unseal(&self, key_id: &str, sealed: &[u8]) -> Result<Secret, Error> {
         let opened =
             self.inner.key.open(sealed, key_id.as_bytes()).map_err(|error| Error::Internal(error.to_string()))?;
-        String::from_utf8(opened).map(Secret).map_err(|_| Error::Internal("a stored secret is not text".to_owned()))
+        String::from_utf8(opened)
+            .map(Secret::new)
+            .map_err(|_| Error::Internal("a stored secret is not text".to_owned()))
     }
 
     fn check_key(&self, label: &str, expires_ms: Option<i64>) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Who is asking.
 
+use std::sync::Arc;
+
 use otaru_model::{Id, Right, Role};
 
 use super::Error;
@@ -9,14 +11,14 @@ use crate::request;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub tenant: Id,
-    pub key_id: String,
+    pub key_id: Arc<str>,
     pub role: Role,
     /// A nonce that makes the request good for one change only, and until when it must be remembered.
     pub(super) once: Option<(String, i64)>,
 }
 
 impl Caller {
-    pub fn new(tenant: Id, key_id: impl Into<String>, role: Role) -> Caller {
+    pub fn new(tenant: Id, key_id: impl Into<Arc<str>>, role: Role) -> Caller {
         Caller { tenant, key_id: key_id.into(), role, once: None }
     }
 

@@ -29,16 +29,16 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use futures::future::BoxFuture;
-use otaru_model::{Id, IdSource, Kinds};
+use otaru_model::{Id, IdSource, Kinds, Sha256};
 use quick_cache::sync::Cache;
 
 use crate::blobs::{Blobs, remote};
 use crate::clock::{self, Clock};
 use crate::seal::MasterKey;
-use crate::store::{self, Store, StoreError, Tx};
+use crate::store::{self, Store, Tx};
 use crate::telemetry;
 
 use timed_blobs::TimedBlobs;
@@ -57,6 +57,9 @@ pub use packages::{Checked, PackageChange, PackageQuery, PackageTexts};
 pub use products::{NewProduct, ProductQuery, ProductRef};
 pub use sessions::Session;
 pub use uploads::{NewUpload, Receiving};
+
+pub use crate::store::StoreError;
+pub use crate::store::packages::StoredPackage;
 
 /// The setting that says which master key the store's secrets are sealed with.
 const FINGERPRINT: &str = "master_key_fingerprint";
@@ -83,6 +86,9 @@ struct Inner {
     settings: Settings,
     /// Credentials that were looked up a moment ago.
     credentials: Cache<String, Arc<access::Cached>>,
+    /// Sessions likewise, and how often some have ended since the start, which makes all that was looked up before old.
+    sessions: Cache<Sha256, sessions::SeenSession>,
+    session_changes: AtomicU64,
     /// Object stores elsewhere, by the name of their region.
     regions: BTreeMap<String, remote::Region>,
     /// When this copy last looked through all stored bytes.
@@ -161,6 +167,8 @@ impl App {
             ids: IdSource::after(newest),
             settings,
             credentials: Cache::new(10_000),
+            sessions: Cache::new(10_000),
+            session_changes: AtomicU64::new(0),
             regions,
             bytes_swept_ms: AtomicI64::new(i64::MIN),
         };

@@ -4,6 +4,7 @@ use otaru_model::{Id, Integrity, Kinds, Package, PackageFilter, Page, PageOf, Ri
 
 use super::new_packages::NAME_CLAIM;
 use super::{App, Caller, Claim, Error, Noun, ProductRef, products};
+use crate::store::package_lists::Show;
 use crate::store::{self, Tx};
 
 /// How much of a name that is made from module and version counts as the name.
@@ -75,9 +76,19 @@ impl App {
 
     /// A page of packages, newest first, with the exact total of those that pass the filters.
     pub async fn list_packages(&self, caller: &Caller, query: PackageQuery) -> Result<PageOf<Package>, Error> {
+        self.list_packages_as(caller, query, |package| package.to_package()).await
+    }
+
+    /// The same, each package as `show` makes it of what is stored: nothing is copied or read that is not shown.
+    pub async fn list_packages_as<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        query: PackageQuery,
+        show: Show<T>,
+    ) -> Result<PageOf<T>, Error> {
         caller.require(Right::Read)?;
         let tenant = caller.tenant;
-        self.read("list_packages", |tx| Box::pin(async move { list(tx, &tenant, query).await })).await
+        self.read("list_packages", move |tx| Box::pin(async move { list(tx, &tenant, query, show).await })).await
     }
 
     pub async fn update_package(&self, caller: &Caller, id: &Id, change: PackageChange) -> Result<Package, Error> {
@@ -205,7 +216,7 @@ pub(super) async fn of_tenant(tx: &mut Tx<'_>, tenant: &Id, id: &Id) -> Result<P
     found.filter(|package| package.tenant == *tenant).ok_or_else(|| Error::not_found(Noun::Package, id))
 }
 
-async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageOf<Package>, Error> {
+async fn list<T: Send>(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery, show: Show<T>) -> Result<PageOf<T>, Error> {
     let space = match &query.space_code {
         Some(code) => Some(products::space_of(tx, tenant, Some(code)).await?.id),
         None => None,
@@ -230,7 +241,7 @@ async fn list(tx: &mut Tx<'_>, tenant: &Id, query: PackageQuery) -> Result<PageO
         model: query.model,
         manufacturer: query.manufacturer,
     };
-    Ok(store::package_lists::list(tx, tenant, &filter, query.page).await?)
+    Ok(store::package_lists::list(tx, tenant, &filter, query.page, show).await?)
 }
 
 /// Renames a package for a door that calls the name `field` and wants it unique.

@@ -21,7 +21,7 @@ impl App {
     pub fn issue_token(&self, caller: &Caller, purpose: &str, lifetime_ms: i64) -> Result<(String, i64), Error> {
         let expires_ms = self.now_ms() + lifetime_ms;
         let salt = u64::from_be_bytes(crate::clock::random());
-        let claims = SignIn { key_id: caller.key_id.clone(), expires_ms, salt };
+        let claims = SignIn { key_id: caller.key_id.to_string(), expires_ms, salt };
         Ok((self.seal_token(purpose, &claims)?, expires_ms))
     }
 

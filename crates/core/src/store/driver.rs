@@ -316,13 +316,17 @@ impl Row<'_> {
 
     /// Text that is a JSON list or object.
     pub fn json<T: serde::de::DeserializeOwned + Default>(&self, column: usize) -> Result<T, StoreError> {
-        let text = self.text(column)?;
-        // Most are empty, and a page has many of them.
-        if matches!(text, "[]" | "{}") {
-            return Ok(T::default());
-        }
-        serde_json::from_str(text).map_err(|error| StoreError::Unexpected(format!("column {column}: {error}")))
+        from_json(self.text(column)?)
     }
+}
+
+/// A JSON list or object that is stored as text.
+pub(super) fn from_json<T: serde::de::DeserializeOwned + Default>(text: &str) -> Result<T, StoreError> {
+    // Most are empty, and a page has many of them.
+    if matches!(text, "[]" | "{}") {
+        return Ok(T::default());
+    }
+    serde_json::from_str(text).map_err(|error| StoreError::Unexpected(format!("stored JSON: {error}")))
 }
 
 impl<'a> From<&'a str> for Value<'a> {

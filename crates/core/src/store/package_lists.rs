@@ -2,19 +2,23 @@
 
 use std::sync::OnceLock;
 
-use otaru_model::{Id, Kinds, ModuleKind, Package, PackageFilter, Page, PageOf};
+use otaru_model::{Id, Kinds, ModuleKind, PackageFilter, Page, PageOf};
 
 use super::counts::{self, ListKey, Scope};
-use super::packages::{FROM, SELECT, package};
+use super::packages::{FROM, SELECT, StoredPackage};
 use super::{Row, Statement, StoreError, Tx, Value, milestones};
 
-/// A page of the tenant's packages, newest first. The total is of the same moment as the items.
-pub async fn list(
+/// How a package of a list is shown.
+pub type Show<T> = fn(&StoredPackage<'_>) -> Result<T, StoreError>;
+
+/// A page of the tenant's packages, newest first, each as `show` makes it. The total is of the same moment as the items.
+pub async fn list<T: Send>(
     tx: &mut Tx<'_>,
     tenant: &Id,
     filter: &PackageFilter,
     mut page: Page,
-) -> Result<PageOf<Package>, StoreError> {
+    show: Show<T>,
+) -> Result<PageOf<T>, StoreError> {
     let query = Query::new(tenant, filter);
     if page.limit == 0 {
         return Ok(PageOf { items: Vec::new(), total: query.total(tx).await? });
@@ -33,7 +37,7 @@ pub async fn list(
         }
     }
     let mut total = None;
-    let items = query.page(tx, page, &mut total).await?;
+    let items = query.page(tx, page, show, &mut total).await?;
     Ok(match total {
         Some(total) => PageOf { items, total },
         None => PageOf { items, total: query.total(tx).await? },
@@ -106,7 +110,13 @@ impl<'a> Query<'a> {
         }
     }
 
-    async fn page(&self, tx: &mut Tx<'_>, page: Page, total: &mut Option<u64>) -> Result<Vec<Package>, StoreError> {
+    async fn page<T: Send>(
+        &self,
+        tx: &mut Tx<'_>,
+        page: Page,
+        show: Show<T>,
+        total: &mut Option<u64>,
+    ) -> Result<Vec<T>, StoreError> {
         let counted = self.key.as_ref().map(ListKey::counted);
         let mut parameters = self.filters.clone();
         parameters.extend(counted.iter().flat_map(|counted| self.forms.keys(counted)));
@@ -118,8 +128,10 @@ impl<'a> Query<'a> {
             &self.forms.page_behind
         };
         let make = |row: &Row<'_>| {
-            *total = Some(total_of(row, TOTAL_COLUMN)?);
-            package(row)
+            if total.is_none() {
+                *total = Some(total_of(row, TOTAL_COLUMN)?);
+            }
+            show(&StoredPackage::read(row)?)
         };
         tx.rows(statement, &parameters, make).await
     }

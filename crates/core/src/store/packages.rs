@@ -1,13 +1,16 @@
 //! Packages: one row each, with everything a list shows, so that a page is one look-up.
 
-use otaru_model::{DeviceKind, Id, ModuleName, Package, Sha256};
+use std::borrow::Cow;
+
+use otaru_model::{DeviceKind, Id, ModuleName, Package, PackageFacts, PackageFile, Sha256};
 
 use super::counts;
+use super::driver::from_json;
 use super::milestones;
 use super::statement::statements;
 use super::{Row, StoreError, Tx};
 
-/// What [`package`] reads.
+/// What [`StoredPackage`] reads.
 macro_rules! columns {
     () => {
         "p.id, p.tenant_id, s.code, p.product_id, r.code, r.key, r.name, p.module, p.version, p.name, \
@@ -17,7 +20,7 @@ macro_rules! columns {
     };
 }
 
-/// Where [`package`]'s columns are from.
+/// Where those columns are from.
 macro_rules! source {
     () => {
         "FROM packages p JOIN products r ON r.id = p.product_id JOIN spaces s ON s.id = p.space_id"
@@ -54,40 +57,90 @@ statements! {
     END_IMPORT = "DELETE FROM package_imports WHERE package_id = $1 AND position = $2";
 }
 
-pub(super) fn package(row: &Row<'_>) -> Result<Package, StoreError> {
-    let module = row.text(7)?;
-    Ok(Package {
-        id: row.fixed(0)?,
-        tenant: row.fixed(1)?,
-        space_code: row.string(2)?,
-        product: row.fixed(3)?,
-        product_code: row.string(4)?,
-        product_key: row.string(5)?,
-        product_name: row.string(6)?,
-        module: ModuleName::new(module)
-            .ok_or_else(|| StoreError::Unexpected(format!("{module} is not a module's name")))?,
-        version: row.string(8)?,
-        name: row.string_opt(9)?,
-        description: row.string_opt(10)?,
-        custom_info: row.string_opt(11)?,
-        kind: row.word(12)?,
-        source_versions: row.json(13)?,
-        verification: row.word(14)?,
-        integrity: row.word(15)?,
-        integrity_note: row.string_opt(16)?,
-        files: row.json(17)?,
-        device_kind: DeviceKind {
-            device_type: row.string_opt(18)?,
-            model: row.string_opt(19)?,
-            manufacturer: row.string_opt(20)?,
-            protocol: row.string_opt(21)?,
-            date: row.string_opt(22)?,
-        },
-        door: row.string(23)?,
-        extra: row.json(24)?,
-        created_ms: row.int(25)?,
-        updated_ms: row.int(26)?,
-    })
+/// A package as it stands in its row. What a reader does not ask for is not read.
+pub struct StoredPackage<'r> {
+    pub facts: PackageFacts<'r>,
+    files: &'r str,
+    extra: &'r str,
+}
+
+impl<'r> StoredPackage<'r> {
+    pub(super) fn read(row: &'r Row<'_>) -> Result<StoredPackage<'r>, StoreError> {
+        let facts = PackageFacts {
+            id: row.fixed(0)?,
+            tenant: row.fixed(1)?,
+            space_code: row.text(2)?,
+            product: row.fixed(3)?,
+            product_code: row.text(4)?,
+            product_key: row.text(5)?,
+            product_name: row.text(6)?,
+            module: row.text(7)?,
+            version: row.text(8)?,
+            name: row.text_opt(9)?,
+            description: row.text_opt(10)?,
+            custom_info: row.text_opt(11)?,
+            kind: row.word(12)?,
+            source_versions: Cow::Owned(from_json(row.text(13)?)?),
+            verification: row.word(14)?,
+            integrity: row.word(15)?,
+            integrity_note: row.text_opt(16)?,
+            device_type: row.text_opt(18)?,
+            model: row.text_opt(19)?,
+            manufacturer: row.text_opt(20)?,
+            protocol: row.text_opt(21)?,
+            date: row.text_opt(22)?,
+            door: row.text(23)?,
+            created_ms: row.int(25)?,
+            updated_ms: row.int(26)?,
+        };
+        Ok(StoredPackage { facts, files: row.text(17)?, extra: row.text(24)? })
+    }
+
+    pub fn files(&self) -> Result<Vec<PackageFile>, StoreError> {
+        from_json(self.files)
+    }
+
+    /// The whole package, to be kept.
+    pub fn to_package(&self) -> Result<Package, StoreError> {
+        let facts = &self.facts;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let no_module = || StoreError::Unexpected(format!("{} is not a module's name", facts.module));
+        Ok(Package {
+            id: facts.id,
+            tenant: facts.tenant,
+            space_code: facts.space_code.to_owned(),
+            product: facts.product,
+            product_code: facts.product_code.to_owned(),
+            product_key: facts.product_key.to_owned(),
+            product_name: facts.product_name.to_owned(),
+            module: ModuleName::new(facts.module).ok_or_else(no_module)?,
+            version: facts.version.to_owned(),
+            name: owned(facts.name),
+            description: owned(facts.description),
+            custom_info: owned(facts.custom_info),
+            kind: facts.kind,
+            source_versions: facts.source_versions.to_vec(),
+            verification: facts.verification,
+            integrity: facts.integrity,
+            integrity_note: owned(facts.integrity_note),
+            files: self.files()?,
+            device_kind: DeviceKind {
+                device_type: owned(facts.device_type),
+                model: owned(facts.model),
+                manufacturer: owned(facts.manufacturer),
+                protocol: owned(facts.protocol),
+                date: owned(facts.date),
+            },
+            door: facts.door.to_owned(),
+            extra: from_json(self.extra)?,
+            created_ms: facts.created_ms,
+            updated_ms: facts.updated_ms,
+        })
+    }
+}
+
+fn package(row: &Row<'_>) -> Result<Package, StoreError> {
+    StoredPackage::read(row)?.to_package()
 }
 
 /// A file that lies in an object store elsewhere and is still to be read in.

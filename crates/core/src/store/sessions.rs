@@ -7,7 +7,7 @@ use super::{StoreError, Tx};
 
 statements! {
     INSERT = "INSERT INTO sessions (token_digest, kind, key_id, expires_ms) VALUES ($1, $2, $3, $4)";
-    KEY_OF = "SELECT key_id FROM sessions WHERE token_digest = $1 AND kind = $2 AND expires_ms > $3";
+    LIVE = "SELECT key_id, expires_ms FROM sessions WHERE token_digest = $1 AND kind = $2 AND expires_ms > $3";
     END = "DELETE FROM sessions WHERE token_digest = $1 AND kind = $2";
     END_KIND = "DELETE FROM sessions WHERE key_id = $1 AND kind = $2";
     END_ALL = "DELETE FROM sessions WHERE key_id = $1";
@@ -53,7 +53,18 @@ pub async fn key_of(
     kind: SessionKind,
     now_ms: i64,
 ) -> Result<Option<String>, StoreError> {
-    tx.row(&KEY_OF, &[token.into(), kind.name().into(), now_ms.into()], |row| row.string(0)).await
+    Ok(live(tx, token, kind, now_ms).await?.map(|(key_id, _)| key_id))
+}
+
+/// The access key that a live token stands for, and until when.
+pub async fn live(
+    tx: &mut Tx<'_>,
+    token: &Sha256,
+    kind: SessionKind,
+    now_ms: i64,
+) -> Result<Option<(String, i64)>, StoreError> {
+    let parameters = [token.into(), kind.name().into(), now_ms.into()];
+    tx.row(&LIVE, &parameters, |row| Ok((row.string(0)?, row.int(1)?))).await
 }
 
 /// False if there was no such token.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::work::{self, Job, Work};
 use super::{Row, Statement, StoreError, Tx, Value};
-use crate::telemetry;
+use crate::{request, telemetry};
 
 /// How many verbs share one commit at most: enough to make the sync cheap, few enough to keep the first one's wait short.
 const VERBS_PER_COMMIT: usize = 200;
@@ -63,9 +63,10 @@ impl SqliteStore {
 
     pub(super) fn read(&self, query: &mut dyn Work) -> Result<(), StoreError> {
         let mut connection = self.reader()?;
-        connection.execute_batch("BEGIN")?;
+        // Prepared once for each connection: reading their text would take as long as a look-up.
+        connection.prepare_cached("BEGIN")?.execute([])?;
         let outcome = complete(work::run(query, &mut Tx::Sqlite(&mut connection)));
-        let ended = connection.execute_batch("COMMIT");
+        let ended = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         if ended.is_ok() {
             self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
@@ -145,9 +146,11 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>
 }
 
 /// Runs a verb so that an error, or a panic in it, takes back only what the verb did.
-fn in_savepoint(connection: &mut Connection, verb: &mut dyn Work) -> Result<(), StoreError> {
+fn in_savepoint(connection: &mut Connection, verb: &mut dyn Job) -> Result<(), StoreError> {
     connection.execute_batch("SAVEPOINT verb")?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| complete(work::run(verb, &mut Tx::Sqlite(connection)))))
+    let request = verb.request();
+    let work = || request::for_the_same(request, || complete(work::run(verb, &mut Tx::Sqlite(connection))));
+    let outcome = catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned())));
     let end = if matches!(outcome, Ok(true)) { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
     connection.execute_batch(end)?;

@@ -1,25 +1,26 @@
 //! A verb's body with its types put aside, so that what runs it is compiled once and not again for each of the verbs.
 
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{StoreError, Tx};
+use crate::request::{self, Request};
 use crate::telemetry;
 
-/// What a verb is called in metrics and log, and what it is part of.
-#[derive(Clone)]
+/// What a verb is called in metrics and log.
+#[derive(Clone, Copy)]
 pub(super) struct Told {
     /// `read` or `write`.
     kind: &'static str,
     name: &'static str,
-    caller: Span,
 }
 
 /// Something to be run in a transaction. The database's side of it knows no more than whether it went well.
 pub(super) trait Work: Send {
     /// None for what is no verb: a ping, a migration.
-    fn told(&self) -> Option<&Told>;
+    fn told(&self) -> Option<Told>;
 
     /// Runs it, each time from the start, and says whether it went well.
     fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool>;
@@ -27,14 +28,17 @@ pub(super) trait Work: Send {
 
 /// Work that is handed to another thread, and answers from there.
 pub(super) trait Job: Work {
+    /// The request that it is part of.
+    fn request(&self) -> Option<Arc<Request>>;
+
     /// Answers whoever waits, now that it is known whether what was done is kept.
     fn answer(self: Box<Self>, kept: Result<(), StoreError>);
 }
 
 /// Runs work, under its name if it has one.
 pub(super) async fn run(work: &mut dyn Work, tx: &mut Tx<'_>) -> bool {
-    match work.told().cloned() {
-        Some(Told { kind, name, caller }) => telemetry::transaction(kind, name, caller, work.run(tx)).await,
+    match work.told() {
+        Some(Told { kind, name }) => telemetry::transaction(kind, name, work.run(tx)).await,
         None => work.run(tx).await,
     }
 }
@@ -50,6 +54,7 @@ pub(super) struct Body<F, T, E> {
 /// A body that sends its outcome to its caller.
 struct Sent<F, T, E> {
     body: Body<F, T, E>,
+    request: Option<Arc<Request>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
 
@@ -60,8 +65,7 @@ where
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
     pub(super) fn new(kind: &'static str, name: Option<&'static str>, verb: F) -> Body<F, T, E> {
-        let told = name.map(|name| Told { kind, name, caller: Span::current() });
-        Body { told, verb: Some(verb), outcome: None }
+        Body { told: name.map(|name| Told { kind, name }), verb: Some(verb), outcome: None }
     }
 
     /// What the last run came to, unless what it did was not kept.
@@ -79,7 +83,7 @@ where
         E: 'static,
     {
         let (caller, answer) = oneshot::channel();
-        (Box::new(Sent { body: self, caller }), answer)
+        (Box::new(Sent { body: self, request: request::current(), caller }), answer)
     }
 }
 
@@ -89,8 +93,8 @@ where
     E: Send,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
-    fn told(&self) -> Option<&Told> {
-        self.told.as_ref()
+    fn told(&self) -> Option<Told> {
+        self.told
     }
 
     fn run<'r>(&'r mut self, tx: &'r mut Tx<'_>) -> BoxFuture<'r, bool> {
@@ -109,7 +113,7 @@ where
     T: Send,
     E: Send,
 {
-    fn told(&self) -> Option<&Told> {
+    fn told(&self) -> Option<Told> {
         self.body.told()
     }
 
@@ -124,8 +128,12 @@ where
     E: From<StoreError> + Send,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send,
 {
+    fn request(&self) -> Option<Arc<Request>> {
+        self.request.clone()
+    }
+
     fn answer(self: Box<Self>, kept: Result<(), StoreError>) {
-        let Sent { body, caller } = *self;
+        let Sent { body, caller, .. } = *self;
         // A caller that went away does not need its answer.
         let _ = caller.send(body.outcome(kept));
     }

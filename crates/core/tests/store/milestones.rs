@@ -93,7 +93,7 @@ async fn assert_pages(store: &Store, left: &[u64], size: u32) {
         let mut listed = Vec::new();
         for page in 0..=expected.len() as u64 / u64::from(size) {
             let wanted = filter.clone();
-            let found = look!(store, tx => package_lists::list(tx, &id(1), &wanted, Page::numbered(page, size)).await?);
+            let found = look!(store, tx => package_lists::list(tx, &id(1), &wanted, Page::numbered(page, size), |package| package.to_package()).await?);
             assert_eq!(found.total, expected.len() as u64, "{filter:?}");
             listed.extend(found.items.iter().map(|package| package.id));
         }

@@ -143,7 +143,9 @@ pub async fn any_filter_lists_every_record_once_with_its_exact_total(place: &Pla
                 let expected: Vec<Id> = left.iter().rev().filter(passes).map(|made| made.0.id).collect();
                 let read = |page| {
                     let (store, filter) = (store.clone(), filter.clone());
-                    async move { look!(store, tx => package_lists::list(tx, &owner, &filter, page).await?) }
+                    async move {
+                        look!(store, tx => package_lists::list(tx, &owner, &filter, page, |package| package.to_package()).await?)
+                    }
                 };
                 assert_lists(&expected, size, read, |package: &Package| package.id).await?;
             }
@@ -287,7 +289,7 @@ pub async fn records_that_stay_are_listed_once_while_others_come_and_go(place: &
         let (mut listed, mut page) = (Vec::new(), Page::first(size));
         loop {
             let filter = PackageFilter { kinds, ..PackageFilter::default() };
-            let found = look!(store, tx => package_lists::list(tx, &owner, &filter, page).await?);
+            let found = look!(store, tx => package_lists::list(tx, &owner, &filter, page, |package| package.to_package()).await?);
             assert!(found.total >= expected.len() as u64, "{} of {}", found.total, expected.len());
             let Some(last) = found.items.last() else { break };
             page.before = last.id;
@@ -302,6 +304,6 @@ pub async fn records_that_stay_are_listed_once_while_others_come_and_go(place: &
         other.await.unwrap();
     }
     let filter = PackageFilter::default();
-    let left = look!(store, tx => package_lists::list(tx, &owner, &filter, Page::first(1000)).await?);
+    let left = look!(store, tx => package_lists::list(tx, &owner, &filter, Page::first(1000), |package| package.to_package()).await?);
     assert_eq!((left.total, left.items.len()), (40, 40));
 }

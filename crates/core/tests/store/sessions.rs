@@ -15,6 +15,8 @@ pub async fn a_token_stands_for_its_key_until_it_expires(place: &Place) {
         sessions::key_of(tx, &sha256(2), SessionKind::Access, 99).await?,
     ]);
     assert_eq!(found, [Some("key-1".to_owned()), None, None, None]);
+    let until = look!(store, tx => sessions::live(tx, &sha256(1), SessionKind::Access, 99).await?);
+    assert_eq!(until, Some(("key-1".to_owned(), 100)));
 }
 
 pub async fn sessions_end_one_by_one_by_kind_and_together(place: &Place) {

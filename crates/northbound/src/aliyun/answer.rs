@@ -6,38 +6,49 @@
 //! characters that XML 1.0 has no way to carry become U+FFFD.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// A value of an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Text(String),
+pub enum Value<'a> {
+    Text(Cow<'a, str>),
     Integer(i64),
     Boolean(bool),
     /// `null` in JSON, absent in XML.
     Null,
-    Record(Record),
+    Record(Record<'a>),
     /// A list inside an element that wraps it: an array in JSON, the element repeated in XML.
-    List(Vec<Record>),
+    List(Vec<Record<'a>>),
+    /// Such a list, each member of which is written already, in the answer's format and for XML with its element.
+    Written(Vec<String>),
     /// A list without such an element: an array in JSON; in XML the element wraps others of its own name.
-    Flat(Vec<Record>),
+    Flat(Vec<Record<'a>>),
 }
 
 /// Members in the order in which they are written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Record(Vec<(&'static str, Value)>);
+pub struct Record<'a>(Vec<(&'static str, Value<'a>)>);
 
-impl Record {
-    pub fn new() -> Record {
-        Record::default()
+/// How many members the longest records have.
+const MEMBERS: usize = 20;
+
+impl<'a> Record<'a> {
+    pub fn new() -> Record<'a> {
+        Record(Vec::with_capacity(MEMBERS))
     }
 
-    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Record {
+    pub fn with(mut self, name: &'static str, value: impl Into<Value<'a>>) -> Record<'a> {
         self.0.push((name, value.into()));
         self
     }
 
+    /// The same, which outlives what it was made of.
+    pub fn into_owned(self) -> Record<'static> {
+        Record(self.0.into_iter().map(|(name, value)| (name, value.into_owned())).collect())
+    }
+
     /// Adds the member if there is a value; what is not set is not there.
-    pub fn with_some(self, name: &'static str, value: Option<impl Into<Value>>) -> Record {
+    pub fn with_some(self, name: &'static str, value: Option<impl Into<Value<'a>>>) -> Record<'a> {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -45,7 +56,7 @@ impl Record {
     }
 
     pub fn json(&self) -> String {
-        let mut out = String::with_capacity(512);
+        let mut out = String::with_capacity(1024);
         push_json_record(&mut out, self);
         out
     }
@@ -58,78 +69,111 @@ impl Record {
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Value {
-        Value::Text(text.to_owned())
+impl Value<'_> {
+    fn into_owned(self) -> Value<'static> {
+        let owned = |records: Vec<Record<'_>>| records.into_iter().map(Record::into_owned).collect();
+        match self {
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Integer(number) => Value::Integer(number),
+            Value::Boolean(truth) => Value::Boolean(truth),
+            Value::Null => Value::Null,
+            Value::Record(record) => Value::Record(record.into_owned()),
+            Value::List(records) => Value::List(owned(records)),
+            Value::Written(members) => Value::Written(members),
+            Value::Flat(records) => Value::Flat(owned(records)),
+        }
     }
 }
 
-impl From<String> for Value {
-    fn from(text: String) -> Value {
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Value<'a> {
+        Value::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Value<'a> {
         Value::Text(text)
     }
 }
 
-impl From<bool> for Value {
-    fn from(truth: bool) -> Value {
+impl From<bool> for Value<'_> {
+    fn from(truth: bool) -> Self {
         Value::Boolean(truth)
     }
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Value {
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
         Value::Integer(number)
     }
 }
 
-impl From<u64> for Value {
-    fn from(number: u64) -> Value {
+impl From<u64> for Value<'_> {
+    fn from(number: u64) -> Self {
         Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }
 }
 
-impl From<Record> for Value {
-    fn from(record: Record) -> Value {
+impl<'a> From<Record<'a>> for Value<'a> {
+    fn from(record: Record<'a>) -> Value<'a> {
         Value::Record(record)
     }
 }
 
-fn push_json_record(out: &mut String, record: &Record) {
+fn push_json_record(out: &mut String, record: &Record<'_>) {
     out.push('{');
     for (at, (name, value)) in record.0.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        push_json_text(out, name);
-        out.push(':');
+        // Names are words of the contract, with nothing to escape.
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
         match value {
             Value::Text(text) => push_json_text(out, text),
-            Value::Integer(number) => out.push_str(&number.to_string()),
+            // Writing to a text never fails.
+            Value::Integer(number) => write!(out, "{number}").unwrap_or_default(),
             Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
             Value::Null => out.push_str("null"),
             Value::Record(record) => push_json_record(out, record),
-            Value::List(records) | Value::Flat(records) => push_json_list(out, records),
+            Value::List(records) | Value::Flat(records) => push_json_list(out, records, push_json_record),
+            Value::Written(members) => push_json_list(out, members, |out, member| out.push_str(member)),
         }
     }
     out.push('}');
 }
 
-fn push_json_list(out: &mut String, records: &[Record]) {
+fn push_json_list<T>(out: &mut String, members: &[T], push: impl Fn(&mut String, &T)) {
     out.push('[');
-    for (at, record) in records.iter().enumerate() {
+    for (at, member) in members.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        push_json_record(out, record);
+        push(out, member);
     }
     out.push(']');
 }
 
 fn push_json_text(out: &mut String, text: &str) {
-    out.push_str(&serde_json::Value::from(text).to_string());
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
-fn push_element(out: &mut String, name: &str, record: &Record) {
+fn push_element(out: &mut String, name: &str, record: &Record<'_>) {
     push_tag(out, "<", name);
     for (name, value) in &record.0 {
         match value {
@@ -139,6 +183,7 @@ fn push_element(out: &mut String, name: &str, record: &Record) {
             Value::Null => {}
             Value::Record(record) => push_element(out, name, record),
             Value::List(records) => records.iter().for_each(|record| push_element(out, name, record)),
+            Value::Written(members) => members.iter().for_each(|member| out.push_str(member)),
             Value::Flat(records) => {
                 push_tag(out, "<", name);
                 records.iter().for_each(|record| push_element(out, name, record));
@@ -186,7 +231,7 @@ fn xml_text(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn sample() -> Record {
+    fn sample() -> Record<'static> {
         Record::new()
             .with("Text", "电池 \"<&>' \\")
             .with("Empty", "")

@@ -11,7 +11,7 @@ use otaru_core::app::{App, Caller};
 use super::error::Failure;
 use super::nonces::{Nonces, Outcome};
 use super::parameters::Parameters;
-use crate::wire::digest::sha256;
+use crate::wire::digest::{hex_of_32, sha256};
 use crate::wire::rpc_v1::{self, SignatureMethod};
 use crate::wire::time::{TimeFormat, is_within};
 use crate::wire::{RequestHead, SignatureError, acs3};
@@ -145,13 +145,14 @@ impl<'a> Signed<'a> {
 
         // The signature stays valid until its time is out of the window, so the nonce is remembered for that long.
         let until_ms = signed_ms.saturating_add_unsigned(window_ms);
-        match nonces.take(access_key_id, self.nonce, until_ms, now_ms) {
+        // Nonces have no agreed length; their digest has.
+        let nonce = sha256(self.nonce.as_bytes());
+        match nonces.take(access_key_id, &nonce, until_ms, now_ms) {
             Outcome::New => {}
             Outcome::Used => return Err(Failure::nonce_used()),
             Outcome::TooMany => return Err(Failure::throttled(1_000)),
         }
-        // Nonces have no agreed length; their digest has.
-        let stored: String = sha256(self.nonce.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let stored = String::from_utf8_lossy(&hex_of_32(&nonce)).into_owned();
         Ok(credential.caller.once(stored, until_ms.saturating_add(1_000)))
     }
 }

@@ -4,11 +4,12 @@ use otaru_core::app::{App, Caller};
 
 use super::Settings;
 use super::answer::Record;
+use super::envelope::Format;
 use super::error::Failure;
 use super::limits::{LIMITS, broken};
 use super::operations::Operation;
 use super::parameters::Parameters;
-use crate::wire::limits::{Limit, limit};
+use crate::wire::limits::{Limit, limit_of};
 
 pub struct Call<'a> {
     pub app: &'a App,
@@ -17,12 +18,13 @@ pub struct Call<'a> {
     pub caller: &'a Caller,
     pub parameters: &'a Parameters,
     pub request_id: &'a str,
+    pub format: Format,
 }
 
 impl<'a> Call<'a> {
     /// An answer that says only that it went well, or the beginning of one that says more.
-    pub fn success(&self) -> Record {
-        Record::new().with("RequestId", self.request_id).with("Success", true)
+    pub fn success(&self) -> Record<'static> {
+        Record::new().with("RequestId", self.request_id.to_owned()).with("Success", true)
     }
 
     /// A required text. That it was sent was checked before.
@@ -91,6 +93,6 @@ impl<'a> Call<'a> {
     }
 
     fn limit(&self, field: &str) -> &'static Limit {
-        limit(LIMITS, &format!("{}.{field}", self.operation.name))
+        limit_of(LIMITS, self.operation.name, field)
     }
 }

@@ -47,7 +47,7 @@ pub async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response
         let operation = operations::find(signed.action).ok_or_else(Failure::unknown_action)?;
         envelope.operation = Some(operation);
         otaru_core::request::operation(operation.name);
-        door.perform(operation, &signed, &parts, &body, &parameters, &request_id).await
+        door.perform(operation, &signed, &parts, &body, &parameters, (&request_id, format)).await
     };
     let outcome = outcome.await;
     match outcome {
@@ -64,8 +64,8 @@ impl Door {
         parts: &Parts,
         body: &[u8],
         parameters: &Parameters,
-        request_id: &str,
-    ) -> Result<Record, Failure> {
+        (request_id, format): (&str, Format),
+    ) -> Result<Record<'static>, Failure> {
         let caller =
             signed.verify(&self.app, &self.nonces, self.settings.signature_window_ms, parts, body, parameters).await?;
         if let Some(quota) = self.quotas.get(operation.name) {
@@ -78,7 +78,7 @@ impl Door {
         }
         self.check_instance(parameters)?;
         let (app, settings) = (&self.app, &self.settings);
-        operations::run(&Call { app, settings, operation, caller: &caller, parameters, request_id }).await
+        operations::run(&Call { app, settings, operation, caller: &caller, parameters, request_id, format }).await
     }
 
     /// A server with an instance id wants it named; one without takes any or none.

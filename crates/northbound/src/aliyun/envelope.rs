@@ -45,7 +45,7 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    pub fn success(&self, record: &Record) -> Response<Body> {
+    pub fn success(&self, record: &Record<'_>) -> Response<Body> {
         self.response(StatusCode::OK, self.under_operation(record))
     }
 
@@ -96,7 +96,7 @@ impl Envelope<'_> {
         response
     }
 
-    fn under_operation(&self, record: &Record) -> String {
+    fn under_operation(&self, record: &Record<'_>) -> String {
         match self.format {
             Format::Json => record.json(),
             Format::Xml => record.xml(&format!("{}Response", self.operation.map_or("", |operation| operation.name))),

@@ -34,8 +34,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use axum::routing::any;
 use otaru_core::app::App;
 
@@ -124,9 +123,9 @@ pub fn router(app: App, settings: Settings) -> Router {
 }
 
 /// Whether a request to `/` is a call of this door: it names an action, or posts.
-pub fn is_for_us(parts: &Parts) -> bool {
-    let query = parts.uri.query().unwrap_or_default().as_bytes();
+pub fn is_for_us<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default().as_bytes();
     let names_an_action = || split_pairs(query).any(|(name, _)| decode_form(name).as_ref() == b"Action");
-    parts.uri.path() == "/"
-        && (parts.method == Method::POST || parts.headers.contains_key("x-acs-action") || names_an_action())
+    request.uri().path() == "/"
+        && (request.method() == Method::POST || request.headers().contains_key("x-acs-action") || names_an_action())
 }

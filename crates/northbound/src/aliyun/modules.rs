@@ -35,7 +35,7 @@ pub fn read(text: &str) -> Result<ModuleName, Failure> {
         .ok_or_else(|| Failure::business(code::MODULE_NOT_FOUND, format!("The product has no module {text}.")))
 }
 
-pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn create(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let product = product(call)?;
     let text = call.text("ModuleName")?;
     let name = read(text).map_err(|_| {
@@ -56,7 +56,7 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success())
 }
 
-pub async fn update(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn update(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let product = product(call)?;
     let name = read(call.text("ModuleName")?)?;
     if name.is_built_in() {
@@ -71,7 +71,7 @@ pub async fn update(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success())
 }
 
-pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn delete(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let product = product(call)?;
     let name = read(call.text("ModuleName")?)?;
     call.app.delete_module_by_name(call.caller, &product, &name).await?;
@@ -80,7 +80,7 @@ pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
 
 /// All modules of a product: what every product has, then its own, newest first. `software`, which other dialects know of
 /// every product, is listed where there are packages of it.
-pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn list(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let product = call.app.show_product(call.caller, &product(call)?).await?;
     let mut rows = vec![built_in(&product, DEFAULT)];
     let software = PackageQuery {
@@ -112,15 +112,16 @@ fn product(call: &Call<'_>) -> Result<ProductRef, Failure> {
     Ok(ProductRef::Key(call.text("ProductKey")?.to_owned()))
 }
 
-fn built_in(product: &Product, name: &'static str) -> Record {
+fn built_in(product: &Product, name: &'static str) -> Record<'static> {
     Record::new()
         .with("ProductKey", product.key.as_str())
         .with("ModuleName", name)
         .with("GmtCreate", utc(product.created_ms))
         .with("GmtModified", utc(product.created_ms))
+        .into_owned()
 }
 
-fn own(module: &Module) -> Record {
+fn own(module: &Module) -> Record<'static> {
     Record::new()
         .with("ProductKey", module.product_key.as_str())
         .with("ModuleName", spell(&module.name))
@@ -128,4 +129,5 @@ fn own(module: &Module) -> Record {
         .with_some("Desc", module.description.as_deref())
         .with("GmtCreate", utc(module.created_ms))
         .with("GmtModified", utc(module.updated_ms))
+        .into_owned()
 }

@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::wire::digest::sha256;
-
 /// More nonces of one key than this within their time are turned away: a client that stays within its quotas has fewer.
 const NONCES_PER_KEY: usize = 200_000;
 /// Memory that is not worth cleaning.
@@ -20,7 +18,7 @@ pub struct Nonces {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// When each may be forgotten, by the beginning of the nonce's digest: nonces have no agreed length.
+    /// When each may be forgotten, by the beginning of the nonce's digest.
     until_ms: HashMap<[u8; 16], i64>,
     /// How many there may be before those whose time is over are looked for.
     clean_at: usize,
@@ -37,9 +35,8 @@ pub enum Outcome {
 }
 
 impl Nonces {
-    /// Notes that `nonce` was used by `key_id`; it is remembered until after `until_ms`.
-    pub fn take(&self, key_id: &str, nonce: &str, until_ms: i64, now_ms: i64) -> Outcome {
-        let digest = sha256(nonce.as_bytes());
+    /// Notes that the nonce with the SHA-256 `digest` was used by `key_id`; it is remembered until after `until_ms`.
+    pub fn take(&self, key_id: &str, digest: &[u8; 32], until_ms: i64, now_ms: i64) -> Outcome {
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
 
@@ -47,8 +44,9 @@ impl Nonces {
         if !keys.contains_key(key_id) {
             // A new key comes seldom, so this is the time to forget those that are quiet (temporary keys above all).
             keys.retain(|_, seen| seen.until_ms.values().any(|&until_ms| until_ms >= now_ms));
+            keys.insert(key_id.to_owned(), Seen::default());
         }
-        let seen = keys.entry(key_id.to_owned()).or_default();
+        let Some(seen) = keys.get_mut(key_id) else { return Outcome::TooMany };
         let is_full = seen.until_ms.len() >= NONCES_PER_KEY && now_ms >= seen.cleaned_ms + FULL_PAUSE_MS;
         if seen.until_ms.len() >= seen.clean_at || is_full {
             seen.until_ms.retain(|_, until_ms| *until_ms >= now_ms);
@@ -69,21 +67,26 @@ impl Nonces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::digest::sha256;
+
+    fn take(nonces: &Nonces, key_id: &str, nonce: &str, until_ms: i64, now_ms: i64) -> Outcome {
+        nonces.take(key_id, &sha256(nonce.as_bytes()), until_ms, now_ms)
+    }
 
     #[test]
     fn a_nonce_is_good_once_per_key_until_its_time_is_over() {
         let nonces = Nonces::default();
-        assert_eq!(nonces.take("a", "n", 100, 0), Outcome::New);
-        assert_eq!(nonces.take("a", "n", 100, 100), Outcome::Used);
-        assert_eq!(nonces.take("b", "n", 100, 0), Outcome::New);
-        assert_eq!(nonces.take("a", "n", 200, 101), Outcome::New);
+        assert_eq!(take(&nonces, "a", "n", 100, 0), Outcome::New);
+        assert_eq!(take(&nonces, "a", "n", 100, 100), Outcome::Used);
+        assert_eq!(take(&nonces, "b", "n", 100, 0), Outcome::New);
+        assert_eq!(take(&nonces, "a", "n", 200, 101), Outcome::New);
     }
 
     #[test]
     fn memory_is_bounded_by_time() {
         let nonces = Nonces::default();
         for at in 0..10_000_i64 {
-            assert_eq!(nonces.take("a", &at.to_string(), at + 10, at), Outcome::New);
+            assert_eq!(take(&nonces, "a", &at.to_string(), at + 10, at), Outcome::New);
         }
         let keys = nonces.keys.lock().unwrap();
         assert!(keys["a"].until_ms.len() <= SMALL + 1, "{}", keys["a"].until_ms.len());
@@ -93,7 +96,7 @@ mod tests {
     fn quiet_keys_are_forgotten() {
         let nonces = Nonces::default();
         for at in 0..100_i64 {
-            nonces.take(&format!("key {at}"), "n", at, at);
+            take(&nonces, &format!("key {at}"), "n", at, at);
         }
         assert_eq!(nonces.keys.lock().unwrap().len(), 1);
     }
@@ -102,10 +105,10 @@ mod tests {
     fn a_key_that_floods_is_turned_away_and_others_are_not() {
         let nonces = Nonces::default();
         for at in 0..NONCES_PER_KEY {
-            assert_eq!(nonces.take("a", &at.to_string(), 10, 0), Outcome::New);
+            assert_eq!(take(&nonces, "a", &at.to_string(), 10, 0), Outcome::New);
         }
-        assert_eq!(nonces.take("a", "one more", 10, 0), Outcome::TooMany);
-        assert_eq!(nonces.take("b", "one more", 10, 0), Outcome::New);
-        assert_eq!(nonces.take("a", "one more", 9_000, 1_011), Outcome::New, "time makes room");
+        assert_eq!(take(&nonces, "a", "one more", 10, 0), Outcome::TooMany);
+        assert_eq!(take(&nonces, "b", "one more", 10, 0), Outcome::New);
+        assert_eq!(take(&nonces, "a", "one more", 9_000, 1_011), Outcome::New, "time makes room");
     }
 }

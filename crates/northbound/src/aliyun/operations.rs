@@ -73,7 +73,7 @@ pub fn find(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
-pub async fn run(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn run(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     match call.operation.verb {
         Verb::GenerateUploadUrl => uploads::generate(call).await,
         Verb::CreateFirmware => packages::create(call).await,

@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::answer::{Record, Value};
 use super::call::Call;
+use super::envelope::Format;
 use super::error::{Failure, code};
 use super::limits::is_name_start;
 use super::{DOOR, files, ids, modules, shapes};
@@ -16,7 +17,7 @@ use super::{DOOR, files, ids, modules, shapes};
 pub const NAME_CLAIM: &str = "FirmwareName";
 pub const VERSION_CLAIM: &str = "DestVersion";
 
-pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn create(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let name = firmware_name(call.text("FirmwareName")?)?;
     let version = call.text("DestVersion")?;
     let product_key = call.text("ProductKey")?;
@@ -67,7 +68,7 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success().with("Data", data))
 }
 
-pub async fn modify(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn modify(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let id = firmware_id(call)?;
     let product_key = call.text("ProductKey")?;
     let name = call.optional("FirmwareName")?.map(firmware_name).transpose()?;
@@ -87,12 +88,12 @@ pub async fn modify(call: &Call<'_>) -> Result<Record, Failure> {
     Ok(call.success())
 }
 
-pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn delete(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     call.app.delete_package(call.caller, &firmware_id(call)?).await?;
     Ok(call.success())
 }
 
-pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn list(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let paging = shapes::Paging::read(call)?;
     let query = PackageQuery {
         // A key that no product has passes no package; the seed speaks of a filter only.
@@ -100,24 +101,28 @@ pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
         version: call.parameters.given("DestVersion").map(str::to_owned),
         ..PackageQuery::all(Page::numbered(paging.number(), paging.size()))
     };
-    let page = call.app.list_packages(call.caller, query).await?;
-    let rows = page.items.iter().map(|package| shapes::row(package).into_record()).collect();
+    let show = match call.format {
+        Format::Json => shapes::json_row,
+        Format::Xml => shapes::xml_row,
+    };
+    let page = call.app.list_packages_as(call.caller, query, show).await?;
     Ok(Record::new()
         .with("PageCount", paging.count_of(page.total))
         .with("PageSize", paging.page_size)
-        .with("RequestId", call.request_id)
-        .with("FirmwareInfo", Record::new().with("SimpleFirmwareInfo", Value::List(rows)))
+        .with("RequestId", call.request_id.to_owned())
+        .with("FirmwareInfo", Record::new().with(shapes::ROW, Value::Written(page.items)))
         .with("CurrentPage", paging.current_page)
         .with("Success", true)
         .with("Total", page.total))
 }
 
-pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn query(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let package = call.app.show_package(call.caller, &firmware_id(call)?).await?;
     Ok(Record::new()
         .with("RequestId", call.request_id)
-        .with("FirmwareInfo", shapes::details(call.app, &package).into_record())
-        .with("Success", true))
+        .with("FirmwareInfo", shapes::details(call.app, &package, &package.facts()))
+        .with("Success", true)
+        .into_owned())
 }
 
 /// An id that this server cannot have given is one that it does not know.

@@ -20,7 +20,7 @@ const DEVICE_COUNT: i64 = 0;
 /// The least number of characters that a name has in any script.
 const SHORT_NAME: usize = 4;
 
-pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn create(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let name = product_name(call)?;
     let mut ours = Map::new();
     ours.insert("NodeType".to_owned(), call.integer("NodeType")?.into());
@@ -54,10 +54,10 @@ pub async fn create(call: &Call<'_>) -> Result<Record, Failure> {
         .with("Id2", false)
         .with("AliyunCommodityCode", view.edition())
         .with_some("ProtocolType", view.text("ProtocolType"));
-    Ok(call.success().with("ProductKey", product.key.as_str()).with("Data", data))
+    Ok(call.success().with("ProductKey", product.key.as_str()).with("Data", data).into_owned())
 }
 
-pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn query(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let product = call.app.show_product(call.caller, &product_ref(call)?).await?;
     let view = View(&product);
     let data = Record::new()
@@ -76,10 +76,10 @@ pub async fn query(call: &Call<'_>) -> Result<Record, Failure> {
         .with_some("CategoryKey", view.text("CategoryKey"))
         .with_some("ProtocolType", view.text("ProtocolType"))
         .with("AliyunCommodityCode", view.edition());
-    Ok(call.success().with("Data", data))
+    Ok(call.success().with("Data", data).into_owned())
 }
 
-pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn list(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let paging = Paging::read(call)?;
     let page = Page::numbered(paging.number(), paging.size());
     let found = match call.optional("AliyunCommodityCode")? {
@@ -94,10 +94,10 @@ pub async fn list(call: &Call<'_>) -> Result<Record, Failure> {
         .with("PageCount", paging.count_of(total))
         .with("Total", total)
         .with("List", Record::new().with("ProductInfo", Value::List(rows)));
-    Ok(call.success().with("Data", data))
+    Ok(call.success().with("Data", data).into_owned())
 }
 
-pub async fn delete(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn delete(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     call.app.delete_product(call.caller, &product_ref(call)?).await?;
     Ok(call.success())
 }
@@ -172,7 +172,7 @@ impl View<'_> {
         }
     }
 
-    fn row(&self) -> Record {
+    fn row(&self) -> Record<'static> {
         let product = self.0;
         Record::new()
             .with("ProductKey", product.key.as_str())
@@ -183,5 +183,6 @@ impl View<'_> {
             .with_some("DataFormat", self.integer("DataFormat"))
             .with("DeviceCount", DEVICE_COUNT)
             .with("GmtCreate", product.created_ms)
+            .into_owned()
     }
 }

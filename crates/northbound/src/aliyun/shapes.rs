@@ -3,8 +3,10 @@
 //! Members come in the order of the two samples that the contract is built on. A package made by another door is shown with
 //! what there is a word for; what there is none for is left out.
 
-use otaru_core::app::App;
-use otaru_model::{Integrity, Package, PackageFile, PackageKind, Verification};
+use std::borrow::Cow;
+
+use otaru_core::app::{App, StoreError, StoredPackage};
+use otaru_model::{Integrity, Package, PackageFacts, PackageFile, PackageKind, Verification};
 
 use super::answer::{Record, Value};
 use super::call::Call;
@@ -49,34 +51,45 @@ pub fn utc(at_ms: i64) -> String {
     TimeFormat::Millis.format(at_ms)
 }
 
-/// What ListOTAFirmware and QueryOTAFirmware say alike, and what only the latter says.
-pub struct Shape<'a> {
-    package: &'a Package,
-    details: Option<&'a App>,
-}
+/// What a row of ListOTAFirmware is called.
+pub const ROW: &str = "SimpleFirmwareInfo";
 
 /// A row of ListOTAFirmware.
-pub fn row(package: &Package) -> Shape<'_> {
-    Shape { package, details: None }
+pub fn json_row(package: &StoredPackage<'_>) -> Result<String, StoreError> {
+    let files = package.files()?;
+    Ok(Shape { package: &package.facts, files: &files, details: None }.record().json())
+}
+
+/// The same, with its element.
+pub fn xml_row(package: &StoredPackage<'_>) -> Result<String, StoreError> {
+    let files = package.files()?;
+    Ok(Shape { package: &package.facts, files: &files, details: None }.record().xml(ROW))
 }
 
 /// The answer of QueryOTAFirmware.
-pub fn details<'a>(app: &'a App, package: &'a Package) -> Shape<'a> {
-    Shape { package, details: Some(app) }
+pub fn details<'a>(app: &App, package: &'a Package, facts: &'a PackageFacts<'a>) -> Record<'a> {
+    Shape { package: facts, files: &package.files, details: Some((app, package)) }.record()
 }
 
-impl Shape<'_> {
-    pub fn into_record(self) -> Record {
+/// What ListOTAFirmware and QueryOTAFirmware say alike, and what only the latter says.
+struct Shape<'a, 'd> {
+    package: &'a PackageFacts<'a>,
+    files: &'a [PackageFile],
+    details: Option<(&'d App, &'d Package)>,
+}
+
+impl<'a> Shape<'a, '_> {
+    fn record(self) -> Record<'a> {
         let package = self.package;
-        let method = sign_method(package);
-        let single = match package.files.as_slice() {
+        let method = sign_method(self.files);
+        let single = match self.files {
             [file] => Some(file),
             _ => None,
         };
         let record = Record::new()
             .with("SrcVersion", self.source_version())
             .with_some("FirmwareSign", single.and_then(|file| sign_of(file, method)))
-            .with("ProductKey", package.product_key.as_str())
+            .with("ProductKey", package.product_key)
             .with("Type", i64::from(package.kind == PackageKind::Delta))
             .with("UtcModified", utc(package.updated_ms))
             .with("SignMethod", method.name())
@@ -84,60 +97,60 @@ impl Shape<'_> {
             .with_some("FirmwareSize", single.and_then(size_of))
             .with("Status", status(package))
             .with("FirmwareId", super::ids::spell(&package.id))
-            .with_some("FirmwareDesc", package.description.as_deref());
+            .with_some("FirmwareDesc", package.description);
         let record = match self.details {
-            Some(app) => record.with_some("FirmwareUrl", single.and_then(|_| url_of(app, package, 0))),
+            Some((app, whole)) => record.with_some("FirmwareUrl", single.and_then(|_| url_of(app, whole, 0))),
             None => record,
         };
         let record = record
-            .with("DestVersion", package.version.as_str())
-            .with("ProductName", package.product_name.as_str())
+            .with("DestVersion", package.version)
+            .with("ProductName", package.product_name)
             .with("FirmwareName", package.display_name(NAME_CHARACTERS))
-            .with("ModuleName", modules::spell(&package.module));
+            .with("ModuleName", modules::alias(package.module));
         match self.details {
             None => record,
-            Some(app) => record
-                .with_some("Udi", package.custom_info.as_deref())
+            Some((app, whole)) => record
+                .with_some("Udi", package.custom_info)
                 .with("VerifyProgress", verify_progress(package))
-                .with_some("MultiFiles", single.is_none().then(|| files(app, package, method))),
+                .with_some("MultiFiles", single.is_none().then(|| self.all_files(app, whole, method))),
         }
     }
 
     /// One version has a place here, so of several it is the first. None at all is `null` in a list and an empty text in the
     /// details.
-    fn source_version(&self) -> Value {
+    fn source_version(&self) -> Value<'a> {
         match (self.package.source_versions.first(), self.details) {
             (Some(first), _) => Value::from(first.as_str()),
             (None, None) => Value::Null,
             (None, Some(_)) => Value::from(""),
         }
     }
-}
 
-fn files(app: &App, package: &Package, method: SignMethod) -> Value {
-    let file = |(position, file): (usize, &PackageFile)| {
-        Record::new()
-            .with("Name", file.name.as_str())
-            .with_some("Size", size_of(file))
-            .with_some("FileMd5", file.declared_md5.clone().or_else(|| file.md5.map(|md5| md5.to_string())))
-            .with_some("SignValue", sign_of(file, method))
-            .with_some("Url", url_of(app, package, position))
-    };
-    Value::Flat(package.files.iter().enumerate().map(file).collect())
+    fn all_files(&self, app: &App, whole: &Package, method: SignMethod) -> Value<'a> {
+        let file = |(position, file): (usize, &'a PackageFile)| {
+            Record::new()
+                .with("Name", file.name.as_str())
+                .with_some("Size", size_of(file))
+                .with_some("FileMd5", file.declared_md5.clone().or_else(|| file.md5.map(|md5| md5.to_string())))
+                .with_some("SignValue", sign_of(file, method))
+                .with_some("Url", url_of(app, whole, position))
+        };
+        Value::Flat(self.files.iter().enumerate().map(file).collect())
+    }
 }
 
 /// The method that every signature of the package agrees with: SHA-256 if all files were declared so.
-fn sign_method(package: &Package) -> SignMethod {
+fn sign_method(files: &[PackageFile]) -> SignMethod {
     let is_sha256 =
         |file: &PackageFile| file.declared_sign.as_deref().is_some_and(|sign| SignMethod::Sha256.fits(sign));
-    if !package.files.is_empty() && package.files.iter().all(is_sha256) { SignMethod::Sha256 } else { SignMethod::Md5 }
+    if !files.is_empty() && files.iter().all(is_sha256) { SignMethod::Sha256 } else { SignMethod::Md5 }
 }
 
-fn sign_of(file: &PackageFile, method: SignMethod) -> Option<String> {
+fn sign_of(file: &PackageFile, method: SignMethod) -> Option<Cow<'_, str>> {
     let declared = [&file.declared_sign, &file.declared_md5].into_iter().flatten().find(|sign| method.fits(sign));
-    declared.cloned().or_else(|| match method {
-        SignMethod::Md5 => file.md5.map(|md5| md5.to_string()),
-        SignMethod::Sha256 => file.sha256.map(|sha256| sha256.to_string()),
+    declared.map(|sign| Cow::Borrowed(sign.as_str())).or_else(|| match method {
+        SignMethod::Md5 => file.md5.map(|md5| Cow::Owned(md5.to_string())),
+        SignMethod::Sha256 => file.sha256.map(|sha256| Cow::Owned(sha256.to_string())),
     })
 }
 
@@ -152,7 +165,7 @@ fn url_of(app: &App, package: &Package, position: usize) -> Option<String> {
 }
 
 /// A package whose bytes are not the declared ones is offered to no device, which is what 3 says.
-fn status(package: &Package) -> i64 {
+fn status(package: &PackageFacts<'_>) -> i64 {
     match (package.integrity, package.verification) {
         (Integrity::Failed, _) => 3,
         (_, Verification::NotNeeded) => -1,
@@ -163,7 +176,7 @@ fn status(package: &Package) -> i64 {
     }
 }
 
-fn verify_progress(package: &Package) -> i64 {
+fn verify_progress(package: &PackageFacts<'_>) -> i64 {
     match package.verification {
         Verification::Verified => 100,
         Verification::NotNeeded | Verification::Unverified | Verification::Verifying | Verification::Failed => 0,

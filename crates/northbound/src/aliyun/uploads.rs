@@ -14,7 +14,7 @@ use crate::wire::oss_v1;
 /// The server's key pair that signs policies.
 pub const FORM_KEY: &str = "aliyun forms";
 
-pub async fn generate(call: &Call<'_>) -> Result<Record, Failure> {
+pub async fn generate(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let suffix = call.optional("FileSuffix")?.unwrap_or("bin");
     let file_name = format!("{}.{suffix}", hex_text().to_ascii_uppercase());
     let key = format!("ota/{}/{file_name}", hex_text());
@@ -40,7 +40,7 @@ pub async fn generate(call: &Call<'_>) -> Result<Record, Failure> {
         .with("ObjectStorage", "OSS")
         .with("FirmwareUrl", format!("{host}/{key}"))
         .with("UtcCreate", utc(upload.created_ms));
-    Ok(call.success().with("Data", data))
+    Ok(call.success().with("Data", data).into_owned())
 }
 
 /// 32 random hexadecimal digits in lower case.

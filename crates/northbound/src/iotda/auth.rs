@@ -87,7 +87,7 @@ fn refuse(error: &SignatureError) -> Refusal {
 
 /// Whether `text` is a name of the caller's own project: its id, the tenant's id or name, or an id that it had elsewhere.
 pub async fn is_own_project(app: &App, settings: &Settings, caller: &Caller, text: &str) -> Result<bool, Refusal> {
-    if ids::tenant_of_project(text) == Some(caller.tenant) || text.parse() == Ok(caller.tenant) {
+    if text.parse() == Ok(caller.tenant) || ids::tenant_of_project(text) == Some(caller.tenant) {
         return Ok(true);
     }
     let named = settings.projects.get(text).map_or(text, String::as_str);

@@ -13,7 +13,7 @@ use super::limits::LIMITS;
 use super::query::Query;
 use super::{Door, auth, json};
 use crate::wire::body::{self, BodyError};
-use crate::wire::limits::limit;
+use crate::wire::limits::limit_of;
 
 /// What a client sends in the project's place when nobody has told it which project (contract §8.4).
 const PLACEHOLDER: &str = "{project_id}";
@@ -23,7 +23,7 @@ pub struct Call {
     pub door: Door,
     pub caller: Caller,
     pub query: Query,
-    path: Vec<(String, String)>,
+    path: RawPathParams,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -31,9 +31,9 @@ pub struct Call {
 impl Call {
     /// A segment of the path, within its limit.
     pub fn path(&self, name: &str) -> Result<&str, Refusal> {
-        let found = self.path.iter().find(|(known, _)| known == name);
-        let text = found.map(|(_, value)| value.as_str()).unwrap_or_default();
-        match limit(LIMITS, &format!("path.{name}")).problem(text) {
+        let found = self.path.iter().find(|(known, _)| *known == name);
+        let text = found.map(|(_, value)| value).unwrap_or_default();
+        match limit_of(LIMITS, "path", name).problem(text) {
             Some(problem) => Err(Refusal::invalid(name, format!("{problem}."))),
             None => Ok(text),
         }
@@ -75,16 +75,15 @@ impl FromRequest<Door> for Call {
 
     async fn from_request(request: Request, door: &Door) -> Result<Call, Refusal> {
         let (mut parts, body) = body::read(request, door.settings.max_body_bytes).await.map_err(refuse_body)?;
-        let params = RawPathParams::from_request_parts(&mut parts, door).await;
-        let params = params.map_err(|_| Refusal::new(&BAD_FORMAT, "The path is not UTF-8."))?;
-        let path: Vec<_> = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let path = RawPathParams::from_request_parts(&mut parts, door).await;
+        let path = path.map_err(|_| Refusal::new(&BAD_FORMAT, "The path is not UTF-8."))?;
         // A nested router shortens the path, and the signature is of the whole one.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let caller = auth::caller(&door.app, &door.settings, uri, &parts, &body).await?;
         if door.quota.take(&caller.key_id, door.app.now_ms()).is_err() {
             return Err(Refusal::new(&THROTTLED, "Try again in a moment."));
         }
-        if let Some((_, project)) = path.iter().find(|(name, _)| name == "project_id") {
+        if let Some((_, project)) = path.iter().find(|(name, _)| *name == "project_id") {
             check_project(door, &caller, project).await?;
             check_instance(door, &parts.headers)?;
         }

@@ -135,7 +135,7 @@ async fn check_password(door: &Door, wanted: &SignIn) -> Result<Caller, Refusal>
 
 /// A domain is named by the tenant's name or the access key id, or by the tenant's id.
 fn is_domain(domain: &Named, tenant: &Tenant, caller: &Caller) -> bool {
-    let right_name = |name: &String| name.to_lowercase() == tenant.name.to_lowercase() || *name == caller.key_id;
+    let right_name = |name: &String| name.to_lowercase() == tenant.name.to_lowercase() || **name == *caller.key_id;
     let right_id = |id: &String| ids::tenant_of_domain(id).or_else(|| id.parse().ok()) == Some(tenant.id);
     domain.name.as_ref().is_none_or(right_name) && domain.id.as_ref().is_none_or(right_id)
 }
@@ -159,7 +159,7 @@ fn token_view(caller: &Caller, tenant: &Tenant, scope: &Scope, issued_ms: i64, e
         "user",
         json!({
             "id": ids::user_id(&caller.key_id),
-            "name": caller.key_id,
+            "name": &*caller.key_id,
             "domain": domain,
             "password_expires_at": "",
         }),

@@ -24,7 +24,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 use otaru_core::app::App;
 
@@ -118,7 +117,7 @@ pub fn router(app: App, settings: Settings) -> Router {
         .route("/v5/{*rest}", any(no_such_api))
         .route("/v3/{*rest}", any(no_such_api))
         .method_not_allowed_fallback(no_such_api)
-        .layer(from_fn(response::finish))
+        .layer(response::FINISH)
         .with_state(door)
 }
 

@@ -1,8 +1,11 @@
 //! Upgrade packages: create, list, show, delete (contract §3; both seeds).
 
-use otaru_core::app::{CreationRules, Error, FileSource, NewFile, NewPackage, Noun, PackageQuery, ProductRef};
-use otaru_model::{DeviceKind, Id, Kinds, ModuleKind, ModuleName, Package, PackageKind, Verification};
+use otaru_core::app::{
+    CreationRules, Error, FileSource, NewFile, NewPackage, Noun, PackageQuery, ProductRef, StoreError, StoredPackage,
+};
+use otaru_model::{DeviceKind, Id, Kinds, ModuleKind, ModuleName, Package, PackageFacts, PackageKind, Verification};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
@@ -12,6 +15,7 @@ use super::limits::LIMITS;
 use super::query::{PageView, page_view};
 use super::response::{Answer, created, gone, ok};
 use super::{DOOR, Settings};
+use crate::wire::answer::written;
 use crate::wire::limits::limit;
 use crate::wire::time::TimeFormat;
 
@@ -24,19 +28,19 @@ pub async fn create(call: Call) -> Answer {
     let body = Fields::new("create_package", &members);
     let (new, location) = decode(&body, &call.door.settings)?;
     let package = call.app.create_package(&call.caller, new).await.map_err(|error| location.explain(error))?;
-    Ok(created(PackageView::whole(&package)))
+    Ok(created(PackageView::whole(&package, &package.facts())))
 }
 
 pub async fn list(call: Call) -> Answer {
     let query = decode_query(&call)?;
-    let page = call.app.list_packages(&call.caller, query).await?;
-    let packages: Vec<_> = page.items.iter().map(PackageView::listed).collect();
-    Ok(ok(ListView { packages, page: page_view(&page, |package| package.id) }))
+    let page = call.app.list_packages_as(&call.caller, query, show_listed).await?;
+    let view = page_view(&page, |(id, _)| *id);
+    Ok(ok(ListView { packages: page.items.into_iter().map(|(_, package)| package).collect(), page: view }))
 }
 
 pub async fn show(call: Call) -> Answer {
     let package = call.app.show_package(&call.caller, &call.id("package_id", &NO_PACKAGE)?).await?;
-    Ok(ok(PackageView::whole(&package)))
+    Ok(ok(PackageView::whole(&package, &package.facts())))
 }
 
 pub async fn delete(call: Call) -> Answer {
@@ -186,9 +190,14 @@ fn decode_query(call: &Call) -> Result<PackageQuery, Refusal> {
 }
 
 #[derive(Serialize)]
-struct ListView<'a> {
-    packages: Vec<PackageView<'a>>,
+struct ListView {
+    packages: Vec<Box<RawValue>>,
     page: PageView,
+}
+
+/// A package of a list, and its id, by which the next page is asked for.
+fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Box<RawValue>), StoreError> {
+    Ok((package.facts.id, written(&PackageView::listed(&package.facts))?))
 }
 
 /// A package in the document's words and order. What was never said is not shown.
@@ -216,31 +225,31 @@ struct PackageView<'a> {
 
 impl<'a> PackageView<'a> {
     /// As lists show it: without its file.
-    fn listed(package: &'a Package) -> PackageView<'a> {
-        let (package_type, module_name) = match package.module.kind() {
+    fn listed(package: &'a PackageFacts<'a>) -> PackageView<'a> {
+        let (package_type, module_name) = match package.module_kind() {
             ModuleKind::Firmware => (FIRMWARE, None),
             ModuleKind::Software => (SOFTWARE, None),
-            ModuleKind::Other => (MODULE, Some(package.module.as_str())),
+            ModuleKind::Other => (MODULE, Some(package.module)),
         };
         PackageView {
             package_id: package.id,
-            app_id: &package.space_code,
+            app_id: package.space_code,
             package_type,
-            product_id: &package.product_code,
-            product_name: &package.product_name,
+            product_id: package.product_code,
+            product_name: package.product_name,
             module_name,
-            version: &package.version,
+            version: package.version,
             support_source_versions: &package.source_versions,
-            description: package.description.as_deref(),
-            custom_info: package.custom_info.as_deref(),
+            description: package.description,
+            custom_info: package.custom_info,
             create_time: TimeFormat::Compact.format(package.created_ms),
             file_location: None,
         }
     }
 
     /// With its file, if it came by this door: a package that came by another has no place in an object store.
-    fn whole(package: &'a Package) -> PackageView<'a> {
+    fn whole(package: &'a Package, facts: &'a PackageFacts<'a>) -> PackageView<'a> {
         let file_location = package.extra.get(DOOR).and_then(|extra| extra.get("file_location"));
-        PackageView { file_location, ..PackageView::listed(package) }
+        PackageView { file_location, ..PackageView::listed(facts) }
     }
 }

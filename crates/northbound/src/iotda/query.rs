@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::error::{Code, INVALID_INPUT, LIMIT_RANGE, PAGING_RANGE, Refusal};
 use super::limits::LIMITS;
-use crate::wire::limits::limit;
+use crate::wire::limits::limit_of;
 use crate::wire::percent::{decode_form, split_pairs};
 
 const DEFAULT_LIMIT: u32 = 10;
@@ -39,7 +39,7 @@ impl Query {
 
     pub fn text(&self, operation: &str, name: &str) -> Result<&str, Refusal> {
         self.text_opt(operation, name)?.ok_or_else(|| {
-            let expectation = limit(LIMITS, &format!("{operation}.{name}")).expectation();
+            let expectation = limit_of(LIMITS, operation, name).expectation();
             Refusal::invalid(name, format!("is missing from the query: it {expectation}."))
         })
     }
@@ -67,7 +67,7 @@ impl Query {
         }
         let refuse = |problem: &str| Refusal::new(code, format!("{name} {problem}."));
         let value = std::str::from_utf8(value).map_err(|_| refuse("must be UTF-8"))?;
-        match limit(LIMITS, &format!("{operation}.{name}")).problem(value) {
+        match limit_of(LIMITS, operation, name).problem(value) {
             Some(problem) => Err(refuse(&problem)),
             None => Ok(Some(value)),
         }

@@ -1,15 +1,15 @@
 //! The last step of every answer: its request id, and errors in the shape that the client reads (contract §2, §7, §8.1).
 
-use axum::Json;
 use axum::extract::{OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use otaru_core::request;
 use serde::Serialize;
 use serde_json::json;
 
 use super::error::Refusal;
+use crate::wire::answer::Json;
+use crate::wire::around::Around;
 
 /// What a handler ends in.
 pub type Answer = Result<Response, Refusal>;
@@ -31,16 +31,20 @@ pub fn gone() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// Runs around every route: gives the request its id and spells a refusal.
-pub async fn finish(request: Request, next: Next) -> Response {
-    let request_id = new_request_id();
+/// Around every route: spells a refusal, and puts the request's id on the answer.
+pub const FINISH: Around<bool> = Around { before: is_iam, after: finish };
+
+fn is_iam(request: &Request) -> bool {
     let original = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
-    let is_iam = original.path().starts_with("/v3/");
-    let mut response = next.run(request).await;
+    original.path().starts_with("/v3/")
+}
+
+fn finish(is_iam: bool, mut response: Response) -> Response {
+    let request_id = new_request_id();
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         response = spell(&refusal, is_iam, &request_id);
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response

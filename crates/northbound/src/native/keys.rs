@@ -1,6 +1,5 @@
 //! Access keys: who may sign in, in which role. One key opens every door.
 
-use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
 use otaru_core::app::{NewKey as MadeKey, Secret};
@@ -13,6 +12,7 @@ use super::auth::{Administrator, Reader};
 use super::decode::{Decode, Json, Members, Query, Segments};
 use super::error::{Kind, Problem};
 use super::page::{List, PageOnly, PageQuery, time};
+use crate::wire::answer::Json as Answer;
 
 const DEFAULT_TEMPORARY_S: i64 = 3600;
 

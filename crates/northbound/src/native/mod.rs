@@ -32,14 +32,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::{HeaderValue, Uri, header};
+use http::{HeaderValue, Method, Uri, header};
 use otaru_core::app::App;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::wire::around::Around;
 use crate::wire::quota::Quota;
 use error::{Kind, Problem};
 
@@ -91,13 +91,10 @@ pub fn router(app: App, settings: Settings) -> Router {
     let failed_sign_ins = Quota::new(settings.failed_sign_ins_per_minute, 60_000);
     let native = Native(Arc::new(Inner { app, settings, failed_sign_ins }));
     let (routes, _) = routes().split_for_parts();
-    let door = routes
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(number))
-        .with_state(native);
+    let door =
+        routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(NUMBER).with_state(native);
     // A nested router does not answer for its prefix with a slash behind it.
-    let bare = any(not_found).layer(middleware::from_fn(number));
+    let bare = any(not_found).layer(NUMBER);
     Router::new().nest(PREFIX, door).route(&format!("{PREFIX}/"), bare)
 }
 
@@ -156,15 +153,21 @@ async fn method_not_allowed(request: Request) -> Problem {
     Problem::new(Kind::MethodNotAllowed, detail)
 }
 
-/// Gives every request an id, writes problems down with it, and logs those that are ours.
-async fn number(request: Request, next: Next) -> Response {
+/// Around every route: puts the request's id on the answer, writes problems down with it, and logs those that are ours.
+const NUMBER: Around<Asked> = Around { before: asked, after: number };
+
+/// What is asked for, and whether by a client of resumable uploads.
+type Asked = (Method, Uri, bool);
+
+fn asked(request: &Request) -> Asked {
+    (request.method().clone(), request.uri().clone(), request.headers().contains_key(tus::TUS_RESUMABLE))
+}
+
+fn number((method, uri, speaks_tus): Asked, mut response: Response) -> Response {
     let request_id = otaru_core::request::id_text(otaru_core::request::id());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let speaks_tus = request.headers().contains_key(tus::TUS_RESUMABLE);
-    let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         if let Some(internal) = &problem.internal {
-            tracing::error!(request_id, %method, path, error = internal, "a request failed");
+            tracing::error!(request_id, %method, path = uri.path(), error = internal, "a request failed");
         }
         let document = problem.document(&request_id);
         let body = serde_json::to_vec(&document).unwrap_or_default();
@@ -177,7 +180,7 @@ async fn number(request: Request, next: Next) -> Response {
         written.headers_mut().insert(header::CONTENT_TYPE, media_type);
         response = written;
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert("x-request-id", value);
     }
     if speaks_tus {

@@ -1,6 +1,5 @@
 //! Products: kinds of devices.
 
-use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
 use otaru_core::app::{NewProduct as Draft, ProductQuery, ProductRef};
@@ -14,6 +13,7 @@ use super::error::Problem;
 use super::members::TextChange;
 use super::page::{List, PageQuery, time};
 use super::{DOOR, Native};
+use crate::wire::answer::Json as Answer;
 
 /// A product.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,8 +1,8 @@
 //! Push: a file and what it is, in one request.
 
-use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use otaru_core::app::ProductRef;
 use utoipa::IntoParams;
@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use super::auth::Publisher;
 use super::decode::{Decode, Members, Query};
 use super::error::{Kind, Problem};
-use super::packages::{NewFile, NewPackage, PackageView};
+use super::packages::{self, NewFile, NewPackage, PackageView};
 use super::{Native, receive};
 
 /// What is said of the package; the body is its file.
@@ -116,7 +116,7 @@ pub async fn push_package(
     Query(push): Query<Push>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Answer<PackageView>), Problem> {
+) -> Result<(StatusCode, Response), Problem> {
     let (app, Push { mut package, file_name, md5, sha256 }) = (native.app(), push);
     // A client should learn before it sends eight gigabytes that its product does not exist.
     let product = app.show_product(&caller, &ProductRef::Code(package.product.clone())).await?;
@@ -134,7 +134,7 @@ pub async fn push_package(
     package.files = vec![NewFile { upload, object, name: None, size_bytes: None, md5, sha256 }];
     let draft = package.draft(app.settings().max_file_bytes)?;
     match app.create_package(&caller, draft).await {
-        Ok(package) => Ok((StatusCode::CREATED, Answer(package.into()))),
+        Ok(package) => Ok((StatusCode::CREATED, packages::answer(&package))),
         Err(error) => {
             receive::discard(app, &caller, &locator).await;
             Err(error.into())

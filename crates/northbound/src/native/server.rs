@@ -1,6 +1,5 @@
 //! The server itself: what its administrator wants to know when something is wrong.
 
-use axum::Json as Answer;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +8,7 @@ use super::Native;
 use super::auth::Administrator;
 use super::error::Problem;
 use super::page::time;
+use crate::wire::answer::Json as Answer;
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,5 @@
 //! Spaces: groups of products. Every tenant has a default one.
 
-use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
 use otaru_model::Space;
@@ -12,6 +11,7 @@ use super::auth::{Publisher, Reader};
 use super::decode::{Decode, Json, Members, Query, Segments};
 use super::error::Problem;
 use super::page::{List, PageOnly, PageQuery, time};
+use crate::wire::answer::Json as Answer;
 
 /// A space.
 #[derive(Debug, Serialize, ToSchema)]

@@ -52,6 +52,6 @@ pub async fn create_token(
 ) -> Result<(StatusCode, axum::Json<Token>), Problem> {
     let lifetime_s = new.lifetime_s.unwrap_or(DEFAULT_LIFETIME_S);
     let (token, expires_ms) = native.app().issue_token(&caller, TOKEN_PURPOSE, lifetime_s * 1000)?;
-    let token = Token { token, expires: time(expires_ms), key_id: caller.key_id, role: caller.role.name() };
+    let token = Token { token, expires: time(expires_ms), key_id: caller.key_id.to_string(), role: caller.role.name() };
     Ok((StatusCode::CREATED, axum::Json(token)))
 }

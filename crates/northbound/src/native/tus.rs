@@ -1,7 +1,6 @@
 //! Resumable uploads: tus 1.0.0 (tus.io), core protocol with creation, creation-with-upload, creation-defer-length, expiration,
 //! checksum and termination. An upload that breaks off keeps what came, and goes on there.
 
-use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +21,7 @@ use super::tus_headers::{
 pub use super::tus_headers::{TUS_RESUMABLE, VERSION, is_spoken};
 use super::uploads::{self, UploadView, settled};
 use super::{Native, PREFIX};
+use crate::wire::answer::Json as Answer;
 
 const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination";
 

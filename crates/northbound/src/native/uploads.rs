@@ -1,6 +1,5 @@
 //! Uploads: files that are here and not yet part of a package.
 
-use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +14,7 @@ use super::decode::{Decode, Members, Query, Segments};
 use super::error::Problem;
 use super::page::time;
 use super::{Native, PREFIX, receive, tus};
+use crate::wire::answer::Json as Answer;
 
 /// An upload.
 #[derive(Debug, Serialize, ToSchema)]

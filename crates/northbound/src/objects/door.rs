@@ -69,7 +69,7 @@ impl Door {
         let body = bodies::take(&mut parts, bucket.as_deref(), dialect, signed.chunks, body).await?;
 
         let secret = signed.credential.secret.expose().to_owned();
-        let known_key = KnownKey { access_key_id: caller.key_id.clone(), secret };
+        let known_key = KnownKey { access_key_id: caller.key_id.to_string(), secret };
         for secret in ["x-amz-security-token", AUTHORIZATION.as_str()] {
             if let Some(value) = parts.headers.get_mut(secret) {
                 value.set_sensitive(true);

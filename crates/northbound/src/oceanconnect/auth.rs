@@ -33,7 +33,7 @@ impl Door {
             .and_then(bearer)
             .ok_or_else(|| Failure::invalid_token("the header Authorization must be `Bearer` and an access token"))?;
         let caller = self.token_caller(token).await?;
-        if caller.key_id != app_key {
+        if *caller.key_id != *app_key {
             return Err(Failure::invalid_token("the access token is of another application than app_key"));
         }
         Ok(caller)

@@ -1,18 +1,21 @@
 //! Version packages: listed, shown, deleted. They are made elsewhere: this API has no upload.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use otaru_core::app::{Caller, PackageQuery};
-use otaru_model::{Id, Kinds, ModuleKind, Package, Page};
+use axum::response::{IntoResponse, Response};
+use otaru_core::app::{Caller, PackageQuery, StoreError, StoredPackage};
+use otaru_model::{Id, Kinds, ModuleKind, Package, PackageFacts, Page};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use super::limits::{check, number, optional};
 use super::{Application, Door, Failure};
+use crate::wire::answer::{Json, written};
 use crate::wire::time::TimeFormat;
 
 /// The documents give no limit for a package's name; this is the one of all their other texts.
@@ -21,25 +24,25 @@ const NAME_CHARS: usize = 256;
 /// A version package. Members and their order are the documents'; all of them are always there, as strings.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct VersionPackage {
-    file_id: String,
-    name: String,
-    version: String,
+pub(super) struct VersionPackage<'a> {
+    file_id: Id,
+    name: Cow<'a, str>,
+    version: &'a str,
     file_type: &'static str,
-    device_type: String,
-    model: String,
-    manufacturer_name: String,
-    protocol_type: String,
-    description: String,
+    device_type: &'a str,
+    model: &'a str,
+    manufacturer_name: &'a str,
+    protocol_type: &'a str,
+    description: &'a str,
     /// Free text, as the package's descriptor has it.
-    date: String,
+    date: &'a str,
     upload_time: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PackageList {
-    data: Vec<VersionPackage>,
+    data: Vec<Box<RawValue>>,
     page_no: i64,
     page_size: i64,
     total_count: u64,
@@ -65,8 +68,8 @@ pub(super) async fn list(
     let (page_no, page_size) = (number("list.pageNo", &query, 0)?, number("list.pageSize", &query, 10)?);
     let page = Page::numbered(page_no.unsigned_abs(), u32::try_from(page_size).unwrap_or(u32::MAX));
     let query = PackageQuery { kinds, version, device_type, model, manufacturer, ..PackageQuery::all(page) };
-    let found = door.app.list_packages(&caller, query).await?;
-    let data = found.items.iter().filter_map(VersionPackage::of).collect();
+    let found = door.app.list_packages_as(&caller, query, show_listed).await?;
+    let data = found.items.into_iter().flatten().collect();
     Ok(Json(PackageList { data, page_no, page_size, total_count: found.total }))
 }
 
@@ -74,9 +77,10 @@ pub(super) async fn show(
     State(door): State<Arc<Door>>,
     Application(caller): Application,
     file_id: FileId,
-) -> Result<Json<VersionPackage>, Failure> {
-    let (_, package) = door.package(&caller, file_id).await?;
-    Ok(Json(package))
+) -> Result<Response, Failure> {
+    let package = door.package(&caller, file_id).await?;
+    let view = VersionPackage::of(&package.facts()).map(|view| Json(view).into_response());
+    view.ok_or(Failure::NoSuchPackage)
 }
 
 pub(super) async fn delete(
@@ -84,44 +88,53 @@ pub(super) async fn delete(
     Application(caller): Application,
     file_id: FileId,
 ) -> Result<StatusCode, Failure> {
-    let (id, _) = door.package(&caller, file_id).await?;
-    door.app.delete_package(&caller, &id).await?;
+    let package = door.package(&caller, file_id).await?;
+    door.app.delete_package(&caller, &package.id).await?;
     Ok(StatusCode::OK)
 }
 
 impl Door {
     /// The package of that fileId, if this dialect has words for it.
-    async fn package(&self, caller: &Caller, file_id: FileId) -> Result<(Id, VersionPackage), Failure> {
+    async fn package(&self, caller: &Caller, file_id: FileId) -> Result<Package, Failure> {
         let file_id = file_id.map(|Path(text)| text).unwrap_or_default();
         let text = check("category.fileId", &file_id)?;
         // A fileId of the right form that is not one of ours names a package that does not exist.
         let id = text.parse().map_err(|_| Failure::NoSuchPackage)?;
         let package = self.app.show_package(caller, &id).await?;
-        Ok((id, VersionPackage::of(&package).ok_or(Failure::NoSuchPackage)?))
+        if file_type(package.module.kind()).is_none() {
+            return Err(Failure::NoSuchPackage);
+        }
+        Ok(package)
     }
 }
 
-impl VersionPackage {
+/// The word for a kind of module; there is none for modules of a product's own.
+fn file_type(kind: ModuleKind) -> Option<&'static str> {
+    match kind {
+        ModuleKind::Firmware => Some("firmwarePackage"),
+        ModuleKind::Software => Some("softwarePackage"),
+        ModuleKind::Other => None,
+    }
+}
+
+fn show_listed(package: &StoredPackage<'_>) -> Result<Option<Box<RawValue>>, StoreError> {
+    VersionPackage::of(&package.facts).map(|view| written(&view)).transpose()
+}
+
+impl<'a> VersionPackage<'a> {
     /// Nothing for a package of a module that this dialect has no word for.
-    fn of(package: &Package) -> Option<VersionPackage> {
-        let file_type = match package.module.kind() {
-            ModuleKind::Firmware => "firmwarePackage",
-            ModuleKind::Software => "softwarePackage",
-            ModuleKind::Other => return None,
-        };
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let kind = &package.device_kind;
+    fn of(package: &PackageFacts<'a>) -> Option<VersionPackage<'a>> {
         Some(VersionPackage {
-            file_id: package.id.to_string(),
+            file_id: package.id,
             name: package.display_name(NAME_CHARS),
-            version: package.version.clone(),
-            file_type,
-            device_type: text(&kind.device_type),
-            model: text(&kind.model),
-            manufacturer_name: text(&kind.manufacturer),
-            protocol_type: text(&kind.protocol),
-            description: text(&package.description),
-            date: text(&kind.date),
+            version: package.version,
+            file_type: file_type(package.module_kind())?,
+            device_type: package.device_type.unwrap_or_default(),
+            model: package.model.unwrap_or_default(),
+            manufacturer_name: package.manufacturer.unwrap_or_default(),
+            protocol_type: package.protocol.unwrap_or_default(),
+            description: package.description.unwrap_or_default(),
+            date: package.date.unwrap_or_default(),
             upload_time: TimeFormat::Compact.format(package.created_ms),
         })
     }

@@ -3,6 +3,8 @@
 //! Each dialect lists its limits in a `LIMITS` table and checks values only through it, so a test can walk the table and try
 //! every limit at its edge, below and above, and fails for a limit that it does not know how to try.
 
+static UNKNOWN: Limit = Limit { name: "unknown", rule: Rule::Word(&[]) };
+
 /// One documented limit.
 #[derive(Debug)]
 pub struct Limit {
@@ -118,8 +120,13 @@ impl Limit {
     }
 }
 
+/// The limit of a field in an operation, or of another place that has limits: `scope.field`.
+pub fn limit_of(table: &'static [Limit], scope: &str, field: &str) -> &'static Limit {
+    let is_it = |limit: &&Limit| limit.name.strip_prefix(scope).and_then(|rest| rest.strip_prefix('.')) == Some(field);
+    table.iter().find(is_it).unwrap_or(&UNKNOWN)
+}
+
 /// The limit of that name. A name that is not in the table breaks every value, which the limits test shows at once.
 pub fn limit(table: &'static [Limit], name: &str) -> &'static Limit {
-    static UNKNOWN: Limit = Limit { name: "unknown", rule: Rule::Word(&[]) };
     table.iter().find(|limit| limit.name == name).unwrap_or(&UNKNOWN)
 }

@@ -16,6 +16,8 @@
 //! | `aws_v2` | AWS signature version 2, as the S3 service behind the object door verifies it |
 
 pub mod acs3;
+pub mod answer;
+pub mod around;
 pub mod aws_v2;
 pub mod aws_v4;
 pub mod body;

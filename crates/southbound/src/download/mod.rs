@@ -13,6 +13,9 @@ mod multipart;
 mod pace;
 mod range;
 
+/// Where links lead to.
+pub const PREFIX: &str = "/ota";
+
 pub use answer::{Entity, answer};
 pub use conditions::{Plan, plan};
 pub use disposition::attachment;

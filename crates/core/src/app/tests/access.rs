@@ -134,6 +134,34 @@ async fn a_new_session_ends_the_earlier_one_unless_they_may_overlap() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_used_a_moment_ago_ends_at_once() {
+    let town = Town::new().await;
+    let made = town.app.create_key(&town.admin, Role::Admin, "", None).await.unwrap();
+    let (id, secret) = (made.key.id.as_str(), made.secret.expose());
+    let sign_in = || town.app.sign_in(id, secret, 3600, false);
+    let is_live = async |session: &Session| town.app.session_caller(&session.access_token).await.is_ok();
+
+    let replaced = sign_in().await.unwrap();
+    assert!(is_live(&replaced).await && is_live(&replaced).await);
+    let ended = sign_in().await.unwrap();
+    assert!(!is_live(&replaced).await && is_live(&ended).await);
+    town.app.sign_out(&ended.access_token).await.unwrap();
+    assert!(!is_live(&ended).await);
+    let refreshed = sign_in().await.unwrap();
+    assert!(is_live(&refreshed).await);
+    let last = town.app.refresh_session(id, secret, &refreshed.refresh_token, 3600, false).await.unwrap();
+    assert!(!is_live(&refreshed).await && is_live(&last).await);
+    town.app.revoke_key(&town.admin, id).await.unwrap();
+    assert!(!is_live(&last).await);
+
+    let other = town.app.create_key(&town.admin, Role::Admin, "", None).await.unwrap();
+    let short = town.app.sign_in(&other.key.id, other.secret.expose(), 1, false).await.unwrap();
+    assert!(is_live(&short).await);
+    town.clock.advance(1_000);
+    assert!(!is_live(&short).await, "a second is over before what was looked up is old");
+}
+
+#[tokio::test]
 async fn a_request_for_one_use_changes_something_once() {
     let town = Town::new().await;
     let once = town.admin.clone().once("nonce-1", START_MS + 900_000);

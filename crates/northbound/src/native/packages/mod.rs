@@ -3,23 +3,25 @@
 mod requests;
 mod views;
 
-use axum::Json as Answer;
 use axum::extract::State;
+use axum::response::Response;
 use http::StatusCode;
 use otaru_core::app::{PackageQuery, ProductRef};
 use otaru_model::{Id, Kinds};
+use serde_json::value::RawValue;
 
 use super::Native;
 use super::auth::{Publisher, Reader};
 use super::decode::{Json, Query, Segments};
 use super::error::{Kind, Problem};
 use super::page::{List, PageQuery, time};
+use crate::wire::answer::Json as Answer;
 
 use requests::{PackageChange, PackageFilter};
 use views::{FileLink, PackageCheck, PackageLinks};
 
 pub use requests::{NewFile, NewPackage};
-pub use views::PackageView;
+pub use views::{PackageView, answer};
 
 /// An id from a path; one that no package can have names nothing.
 fn id_of(text: &str) -> Result<Id, Problem> {
@@ -36,7 +38,7 @@ pub async fn list_packages(
     State(native): State<Native>,
     Reader(caller): Reader,
     Query(filter): Query<PackageFilter>,
-) -> Result<Answer<List<PackageView>>, Problem> {
+) -> Result<Answer<List<Box<RawValue>>>, Problem> {
     let query = PackageQuery {
         space_code: filter.space,
         product: filter.product.map(ProductRef::Code),
@@ -47,8 +49,8 @@ pub async fn list_packages(
         manufacturer: filter.manufacturer,
         page: filter.page.by_id()?,
     };
-    let packages = native.app().list_packages(&caller, query).await?;
-    Ok(Answer(List::by_id(packages, filter.page.limit, |package| package.id, PackageView::from)))
+    let packages = native.app().list_packages_as(&caller, query, views::show_listed).await?;
+    Ok(Answer(List::by_id(packages, filter.page.limit, |(id, _)| *id, |(_, package)| package)))
 }
 
 /// Make a package from files that are here
@@ -62,10 +64,10 @@ pub async fn create_package(
     State(native): State<Native>,
     Publisher(caller): Publisher,
     Json(new): Json<NewPackage>,
-) -> Result<(StatusCode, Answer<PackageView>), Problem> {
+) -> Result<(StatusCode, Response), Problem> {
     let draft = new.draft(native.app().settings().max_file_bytes)?;
     let package = native.app().create_package(&caller, draft).await?;
-    Ok((StatusCode::CREATED, Answer(package.into())))
+    Ok((StatusCode::CREATED, answer(&package)))
 }
 
 /// Show a package
@@ -75,8 +77,8 @@ pub async fn show_package(
     State(native): State<Native>,
     Reader(caller): Reader,
     Segments(id): Segments<String>,
-) -> Result<Answer<PackageView>, Problem> {
-    Ok(Answer(native.app().show_package(&caller, &id_of(&id)?).await?.into()))
+) -> Result<Response, Problem> {
+    Ok(answer(&native.app().show_package(&caller, &id_of(&id)?).await?))
 }
 
 /// Change a package's texts
@@ -88,9 +90,9 @@ pub async fn update_package(
     Publisher(caller): Publisher,
     Segments(id): Segments<String>,
     Json(change): Json<PackageChange>,
-) -> Result<Answer<PackageView>, Problem> {
+) -> Result<Response, Problem> {
     let changed = native.app().rewrite_package(&caller, &id_of(&id)?, |texts| change.apply(texts)).await?;
-    Ok(Answer(changed.into()))
+    Ok(answer(&changed))
 }
 
 /// Delete a package

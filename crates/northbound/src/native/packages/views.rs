@@ -1,12 +1,17 @@
 //! Packages as they are shown.
 
-use otaru_core::app::Checked;
-use otaru_model::Package;
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use otaru_core::app::{Checked, StoreError, StoredPackage};
+use otaru_model::{Id, Package, PackageFacts, PackageFile};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::modules::kind_name;
 use super::super::page::time;
+use crate::wire::answer::{Json, written};
 
 /// How long a package's name may be, in characters.
 const NAME_CHARS: usize = 256;
@@ -14,52 +19,52 @@ const NAME_CHARS: usize = 256;
 /// A package.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Package)]
-pub struct PackageView {
+pub struct PackageView<'a> {
     pub id: String,
     /// The code of its space.
-    pub space: String,
+    pub space: &'a str,
     /// The code of its product.
-    pub product: String,
-    pub product_key: String,
-    pub product_name: String,
-    pub module: String,
+    pub product: &'a str,
+    pub product_key: &'a str,
+    pub product_name: &'a str,
+    pub module: &'a str,
     /// `firmware`, `software` or `other`.
     pub module_kind: &'static str,
-    pub version: String,
+    pub version: &'a str,
     /// The name that was given, else one made from module and version.
-    pub name: String,
+    pub name: Cow<'a, str>,
     #[schema(required = true)]
-    pub description: Option<String>,
+    pub description: Option<&'a str>,
     /// Text that devices get with the notice of the upgrade.
     #[schema(required = true)]
-    pub custom_info: Option<String>,
+    pub custom_info: Option<&'a str>,
     /// `full`, or `delta` to one of the source versions.
     pub kind: &'static str,
     /// The versions that may be upgraded from; none means any.
-    pub source_versions: Vec<String>,
+    pub source_versions: &'a [String],
     #[schema(required = true)]
-    pub device_type: Option<String>,
+    pub device_type: Option<&'a str>,
     #[schema(required = true)]
-    pub model: Option<String>,
+    pub model: Option<&'a str>,
     #[schema(required = true)]
-    pub manufacturer: Option<String>,
+    pub manufacturer: Option<&'a str>,
     #[schema(required = true)]
-    pub protocol: Option<String>,
+    pub protocol: Option<&'a str>,
     /// When the package was made, as its maker wrote it.
     #[schema(required = true)]
-    pub date: Option<String>,
+    pub date: Option<&'a str>,
     /// Whether it has proved itself on test devices: `not_needed`, `unverified`, `verifying`, `verified`, `failed`.
     pub verification: &'static str,
     /// `pending` while bytes are read in, `ready` when they are what was declared, `failed` when not: then no device gets it.
     pub integrity: &'static str,
     /// Why the integrity is what it is.
     #[schema(required = true)]
-    pub integrity_note: Option<String>,
+    pub integrity_note: Option<&'a str>,
     /// All files together.
     pub size_bytes: u64,
-    pub files: Vec<FileView>,
+    pub files: Vec<FileView<'a>>,
     /// The door that the package was made at.
-    pub door: String,
+    pub door: &'a str,
     #[schema(format = DateTime)]
     pub created: String,
     #[schema(format = DateTime)]
@@ -69,10 +74,10 @@ pub struct PackageView {
 /// A file of a package.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = File)]
-pub struct FileView {
+pub struct FileView<'a> {
     /// From 0.
     pub position: usize,
-    pub name: String,
+    pub name: &'a str,
     pub size_bytes: u64,
     /// Of the stored bytes; null while they are read in.
     #[schema(required = true)]
@@ -83,45 +88,45 @@ pub struct FileView {
     #[schema(required = true)]
     pub declared_size_bytes: Option<u64>,
     #[schema(required = true)]
-    pub declared_md5: Option<String>,
+    pub declared_md5: Option<&'a str>,
     /// What the publisher said the signature is: 64 hexadecimal digits are a SHA-256, 32 an MD5.
     #[schema(required = true)]
-    pub declared_sign: Option<String>,
+    pub declared_sign: Option<&'a str>,
 }
 
-impl From<Package> for PackageView {
-    fn from(package: Package) -> PackageView {
-        let files = package.files.iter().enumerate().map(|(position, file)| FileView {
+impl<'a> PackageView<'a> {
+    pub fn new(package: &'a PackageFacts<'a>, files: &'a [PackageFile]) -> PackageView<'a> {
+        let view_of = |(position, file): (usize, &'a PackageFile)| FileView {
             position,
-            name: file.name.clone(),
+            name: &file.name,
             size_bytes: file.size_bytes,
             sha256: file.sha256.map(|digest| digest.to_string()),
             md5: file.md5.map(|digest| digest.to_string()),
             declared_size_bytes: file.declared_bytes,
-            declared_md5: file.declared_md5.clone(),
-            declared_sign: file.declared_sign.clone(),
-        });
+            declared_md5: file.declared_md5.as_deref(),
+            declared_sign: file.declared_sign.as_deref(),
+        };
         PackageView {
-            files: files.collect(),
+            files: files.iter().enumerate().map(view_of).collect(),
             id: package.id.to_string(),
             name: package.display_name(NAME_CHARS),
-            size_bytes: package.size_bytes(),
+            size_bytes: files.iter().map(|file| file.size_bytes).sum(),
             space: package.space_code,
             product: package.product_code,
             product_key: package.product_key,
             product_name: package.product_name,
-            module_kind: kind_name(package.module.kind()),
-            module: package.module.to_string(),
+            module_kind: kind_name(package.module_kind()),
+            module: package.module,
             version: package.version,
             description: package.description,
             custom_info: package.custom_info,
             kind: package.kind.name(),
-            source_versions: package.source_versions,
-            device_type: package.device_kind.device_type,
-            model: package.device_kind.model,
-            manufacturer: package.device_kind.manufacturer,
-            protocol: package.device_kind.protocol,
-            date: package.device_kind.date,
+            source_versions: &package.source_versions,
+            device_type: package.device_type,
+            model: package.model,
+            manufacturer: package.manufacturer,
+            protocol: package.protocol,
+            date: package.date,
             verification: package.verification.name(),
             integrity: package.integrity.name(),
             integrity_note: package.integrity_note,
@@ -130,6 +135,16 @@ impl From<Package> for PackageView {
             updated: time(package.updated_ms),
         }
     }
+}
+
+/// A package as an answer.
+pub fn answer(package: &Package) -> Response {
+    Json(PackageView::new(&package.facts(), &package.files)).into_response()
+}
+
+/// A package of a list, and its id, by which the next page is asked for.
+pub fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Box<RawValue>), StoreError> {
+    Ok((package.facts.id, written(&PackageView::new(&package.facts, &package.files()?))?))
 }
 
 /// What a verification found.
