@@ -201,7 +201,9 @@ fn finish(mut record: Record, mut answer: Response<Body>, place: Option<Place>, 
         answer.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
     }
     let is_head = *method == Method::HEAD;
-    answer.map(|body| Body::new(AnswerBody::new(body, record, place, is_head)))
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    answer.map(|body| Body::new(AnswerBody::new(body, record, place, is_head, length)))
 }
 
 /// Before a door is known there is no shape to answer in.
