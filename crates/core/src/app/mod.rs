@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use futures::future::BoxFuture;
-use otaru_model::{Id, IdSource, Kinds};
+use otaru_model::{Id, IdSource, Kinds, Package};
 use quick_cache::sync::Cache;
 
 use crate::blobs::{Blobs, remote};
@@ -83,6 +83,8 @@ struct Inner {
     settings: Settings,
     /// Credentials that were looked up a moment ago.
     credentials: Cache<String, Arc<access::Cached>>,
+    /// Packages whose files are being downloaded, each with [`Store::commits`] at which it was so.
+    downloaded: Cache<Id, (u64, Arc<Package>)>,
     /// Object stores elsewhere, by the name of their region.
     regions: BTreeMap<String, remote::Region>,
     /// When this copy last looked through all stored bytes.
@@ -161,6 +163,7 @@ impl App {
             ids: IdSource::after(newest),
             settings,
             credentials: Cache::new(10_000),
+            downloaded: Cache::new(1_000),
             regions,
             bytes_swept_ms: AtomicI64::new(i64::MIN),
         };
