@@ -189,7 +189,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for PausingReader<'_, R> {
         buffer: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<std::io::Result<()>> {
         self.number += 1;
-        if self.number % 37 == 0 {
+        if self.number.is_multiple_of(37) {
             cx.waker().wake_by_ref();
             return std::task::Poll::Pending;
         }

@@ -80,7 +80,7 @@ impl App {
         }
         let found =
             self.read("open_link", |tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
-        let package = Arc::new(found.ok_or_else(|| Error::not_found(Noun::Package, &id))?);
+        let package = Arc::new(found.ok_or_else(|| Error::not_found(Noun::Package, id))?);
         if let Some(commits) = commits {
             self.inner.downloaded.insert(id, (commits, Arc::clone(&package)));
         }
