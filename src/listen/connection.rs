@@ -12,6 +12,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use metrics::counter;
+use otaru_core::blobs::StandIns;
 use otaru_model::peer::{Peer, PeerCertificate};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Watched};
 use super::body::Pace;
+use super::plain::{CAN_SEND_FILES, Plain};
 use super::service::Handler;
 use super::tls::{ALPN_HTTP2, Tls};
 use super::{Answering, Limits};
@@ -72,7 +74,9 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, shared: &Share
     }
     let Some(tls) = &shared.tls else {
         let peer = Peer { address, encrypted: false, certificate: None };
-        return drive(Either::Left(stream), peer, false, shared).await;
+        let stand_ins = StandIns::default();
+        let socket = Either::Left(Plain::new(stream, stand_ins.clone()));
+        return drive(socket, CAN_SEND_FILES.then_some(stand_ins), peer, false, shared).await;
     };
     let handshake = timeout(shared.limits.header_timeout, TlsAcceptor::from(tls.http()).accept(stream));
     let stream = tokio::select! {
@@ -95,14 +99,14 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, shared: &Share
         .peer_certificates()
         .map(|chain| Arc::new(PeerCertificate { chain: chain.iter().map(|one| one.to_vec()).collect() }));
     let peer = Peer { address, encrypted: true, certificate };
-    drive(Either::Right(Box::new(stream)), peer, multiplexed, shared).await;
+    drive(Either::Right(Box::new(stream)), None, peer, multiplexed, shared).await;
 }
 
 /// A connection with or without TLS. HTTP is compiled once for both.
-type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+type Socket = Either<Plain, Box<TlsStream<TcpStream>>>;
 
 /// Runs HTTP over `io` and watches the clock beside it.
-async fn drive(io: Socket, peer: Peer, multiplexed: bool, shared: &Shared) {
+async fn drive(io: Socket, stand_ins: Option<StandIns>, peer: Peer, multiplexed: bool, shared: &Shared) {
     let limits = &shared.limits;
     let address = peer.address;
     let activity = Arc::new(Activity::new(multiplexed));
@@ -111,6 +115,7 @@ async fn drive(io: Socket, peer: Peer, multiplexed: bool, shared: &Shared) {
         peer,
         activity: Arc::clone(&activity),
         pace: Pace { timeout: limits.body_timeout, min_bytes_per_second: limits.body_min_bytes_per_second },
+        stand_ins,
     };
     let io = TokioIo::new(Watched::new(io, Arc::clone(&activity)));
     let mut connection = pin!(shared.http.serve_connection(io, handler));

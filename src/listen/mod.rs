@@ -11,6 +11,7 @@ mod activity;
 mod body;
 mod connection;
 pub mod descriptors;
+mod plain;
 pub mod ready;
 mod refuse;
 mod self_signed;

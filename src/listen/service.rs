@@ -11,6 +11,7 @@ use axum::body::Body;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use otaru_core::blobs::StandIns;
 use otaru_model::peer::Peer;
 
 use super::Answering;
@@ -23,6 +24,8 @@ pub(super) struct Handler {
     pub(super) peer: Peer,
     pub(super) activity: Arc<Activity>,
     pub(super) pace: Pace,
+    /// Of a socket that can send files. HTTP/2 has frames of its own, so its answers have to come as bytes.
+    pub(super) stand_ins: Option<StandIns>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Handler {
@@ -31,9 +34,13 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.activity.begin_request(request.version() == Version::HTTP_2);
+        let is_multiplexed = request.version() == Version::HTTP_2;
+        let in_flight = self.activity.begin_request(is_multiplexed);
         let mut request = request.map(|body| RequestBody::new(body, self.pace));
         request.extensions_mut().insert(self.peer.clone());
+        if let Some(stand_ins) = self.stand_ins.as_ref().filter(|_| !is_multiplexed) {
+            request.extensions_mut().insert(stand_ins.clone());
+        }
         Answer { handling: Some((self.answering)(request)), in_flight: Some(in_flight) }
     }
 }

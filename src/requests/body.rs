@@ -61,17 +61,19 @@ where
 pub struct AnswerBody {
     inner: Body,
     record: Record,
+    /// How long its head says it is.
+    length: Option<u64>,
     /// Its place among its peer's requests.
     _place: Option<Place>,
 }
 
 impl AnswerBody {
-    pub fn new(inner: Body, mut record: Record, place: Option<Place>) -> AnswerBody {
+    pub fn new(inner: Body, mut record: Record, place: Option<Place>, length: Option<u64>) -> AnswerBody {
         // Nobody asks a body for its end that has none.
         if record.is_head() || inner.is_end_stream() {
             record.complete();
         }
-        AnswerBody { inner, record, _place: place }
+        AnswerBody { inner, record, length, _place: place }
     }
 }
 
@@ -89,7 +91,8 @@ impl HttpBody for AnswerBody {
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 this.record.sent(frame.data_ref().map_or(0, Bytes::len));
-                if this.inner.is_end_stream() {
+                // Nor one of which everything has come that was promised.
+                if this.inner.is_end_stream() || this.length == Some(this.record.bytes_out()) {
                     this.record.complete();
                 }
             }

@@ -149,7 +149,9 @@ fn finish(mut record: Record, mut answer: Response<Body>, place: Option<Place>) 
     if refused_for_a_while && record.request().was_crowded() {
         answer.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
     }
-    answer.map(|body| Body::new(AnswerBody::new(body, record, place)))
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    answer.map(|body| Body::new(AnswerBody::new(body, record, place, length)))
 }
 
 /// Before a door is known there is no shape to answer in.

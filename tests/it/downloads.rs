@@ -174,6 +174,35 @@ fn several_ranges_come_as_parts() {
     assert_eq!(one_left.find("Content-Range"), Some(format!("bytes 3-4/{SIZE}").as_str()));
 }
 
+/// Devices fetch piece by piece; what is decided in between holds for the next piece.
+#[test]
+fn a_package_that_is_deleted_is_gone_for_those_who_fetch_it() {
+    let server = Server::start();
+    let bytes = firmware(SIZE);
+    let package = publish(&server, "1", &bytes);
+    for start in [0, 100_000, 200_000] {
+        let range = format!("bytes={start}-{}", start + 99_999);
+        assert!(get(&server, &package.link, &[("Range", &range)]).expect(206).body == bytes[start..start + 100_000]);
+    }
+    server.send(&signed("DELETE", &format!("/api/v1/packages/{}", package.id))).expect(204);
+    get(&server, &package.link, &[("Range", "bytes=300000-")]).expect(404);
+}
+
+/// A line that says an answer broke off is what an operator looks for.
+#[test]
+fn a_download_that_came_whole_is_told_as_answered() {
+    let server = Server::start();
+    let package = publish(&server, "1", &firmware(SIZE));
+    get(&server, &package.link, &[]).expect(200);
+    get(&server, &package.link, &[("Range", "bytes=1-9")]).expect(206);
+    let told = |length: usize| {
+        let text = format!("bytes_out={length} ");
+        await_in(|| server.log(), |log| log.lines().find(|line| line.contains(&text)).map(str::to_owned))
+    };
+    assert!(told(SIZE).contains("answered"), "{}", told(SIZE));
+    assert!(told(9).contains("answered"), "{}", told(9));
+}
+
 #[test]
 fn a_link_is_good_as_it_is_and_for_its_time() {
     let server = Server::with(&["--links-lifetime-s=2"]);

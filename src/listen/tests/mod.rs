@@ -1,6 +1,7 @@
 //! The listener over real sockets: what devices and clients see on the wire.
 
 mod drain;
+mod files;
 mod limits;
 mod pki;
 mod reload;

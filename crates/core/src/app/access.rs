@@ -12,7 +12,7 @@ use crate::clock::random_text;
 use crate::store;
 
 /// How long a credential that was looked up is taken as it was; another copy's revocation shows after that.
-pub(super) const CACHED_MS: i64 = 5_000;
+const CACHED_MS: i64 = 5_000;
 const KEY_ID_LETTERS: usize = 20;
 const SECRET_LETTERS: usize = 40;
 /// What temporary key ids begin with: clients of some clouds tell them by it.
@@ -206,7 +206,6 @@ impl App {
             })
         })
         .await?;
-        self.sessions_changed();
         self.inner.credentials.remove(key_id);
         Ok(())
     }

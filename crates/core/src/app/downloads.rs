@@ -1,5 +1,6 @@
 //! Downloads: signed links that expire, and the bytes behind them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -62,12 +63,28 @@ impl App {
         if !self.inner.key.verify(SIGNED_AS, text.as_bytes(), &signature) || expires_s * 1000 <= self.now_ms() {
             return Err(refused());
         }
-        let id = *package;
+        let package = self.downloaded_package(package).await?;
+        request::is_by(&package.tenant, None)?;
+        self.open_bytes(&package, position).await
+    }
+
+    /// A package as it is. One that devices fetch piece by piece is not read anew for each piece, unless something was
+    /// committed since.
+    async fn downloaded_package(&self, id: &Id) -> Result<Arc<Package>, Error> {
+        let id = *id;
+        let commits = self.inner.store.commits();
+        if let Some((then, package)) = self.inner.downloaded.get(&id)
+            && Some(then) == commits
+        {
+            return Ok(package);
+        }
         let found =
             self.read("open_link", |tx| Box::pin(async move { Ok(store::packages::by_id(tx, &id).await?) })).await?;
-        let package = found.ok_or_else(|| Error::not_found(Noun::Package, package))?;
-        request::is_by(&package.tenant, None)?;
-        self.open_bytes(package, position).await
+        let package = Arc::new(found.ok_or_else(|| Error::not_found(Noun::Package, id))?);
+        if let Some(commits) = commits {
+            self.inner.downloaded.insert(id, (commits, Arc::clone(&package)));
+        }
+        Ok(package)
     }
 
     /// Where the object store itself gives the bytes out, if the settings want that and it can; otherwise they are ours to send.
@@ -89,16 +106,16 @@ impl App {
     pub async fn open_file(&self, caller: &Caller, package: &Id, position: usize) -> Result<Download, Error> {
         caller.require(Right::Read)?;
         let package = self.show_package(caller, package).await?;
-        self.open_bytes(package, position).await
+        self.open_bytes(&package, position).await
     }
 
-    async fn open_bytes(&self, package: Package, position: usize) -> Result<Download, Error> {
+    async fn open_bytes(&self, package: &Package, position: usize) -> Result<Download, Error> {
         if package.integrity == Integrity::Pending {
             return Err(Error::Unavailable("the package's bytes are still being read in".to_owned()));
         }
         if package.integrity == Integrity::Failed {
             return Err(Error::WrongBytes(
-                package.integrity_note.unwrap_or_else(|| "its bytes are damaged".to_owned()),
+                package.integrity_note.clone().unwrap_or_else(|| "its bytes are damaged".to_owned()),
             ));
         }
         let missing = || Error::not_found(Noun::File, format!("{position} of package {}", package.id));
@@ -112,7 +129,7 @@ impl App {
                 bytes.size_bytes(),
                 file.size_bytes
             );
-            self.record_integrity(package, Some(problem.clone())).await?;
+            self.record_integrity(package.clone(), Some(problem.clone())).await?;
             return Err(Error::WrongBytes(problem));
         }
         Ok(Download { tenant: package.tenant, file, created_ms: package.created_ms, bytes })

@@ -29,10 +29,10 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicI64;
 
 use futures::future::BoxFuture;
-use otaru_model::{Id, IdSource, Kinds, Sha256};
+use otaru_model::{Id, IdSource, Kinds, Package, Sha256};
 use quick_cache::sync::Cache;
 
 use crate::blobs::{Blobs, remote};
@@ -86,9 +86,10 @@ struct Inner {
     settings: Settings,
     /// Credentials that were looked up a moment ago.
     credentials: Cache<String, Arc<access::Cached>>,
-    /// Sessions likewise, and how often some have ended since the start, which makes all that was looked up before old.
+    /// Sessions likewise.
     sessions: Cache<Sha256, sessions::SeenSession>,
-    session_changes: AtomicU64,
+    /// Packages whose files are being downloaded, each with [`Store::commits`] at which it was so.
+    downloaded: Cache<Id, (u64, Arc<Package>)>,
     /// Object stores elsewhere, by the name of their region.
     regions: BTreeMap<String, remote::Region>,
     /// When this copy last looked through all stored bytes.
@@ -168,7 +169,7 @@ impl App {
             settings,
             credentials: Cache::new(10_000),
             sessions: Cache::new(10_000),
-            session_changes: AtomicU64::new(0),
+            downloaded: Cache::new(1_000),
             regions,
             bytes_swept_ms: AtomicI64::new(i64::MIN),
         };

@@ -1,12 +1,10 @@
 //! Sessions: sign in once, then send a token that can be refreshed, replaced and ended. Kept in the store, digests only.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 
 use otaru_model::Sha256;
 use sha2::Digest;
 
-use super::access::CACHED_MS;
 use super::{App, AuthError, Caller};
 use crate::clock::random_text;
 use crate::store::Tx;
@@ -29,17 +27,9 @@ pub struct Session {
 #[derive(Clone)]
 pub(super) struct SeenSession {
     key_id: Arc<str>,
-    looked_up_ms: i64,
     expires_ms: i64,
-    /// How often sessions of this process had changed by then.
-    changes: u64,
-}
-
-impl SeenSession {
-    fn is_good(&self, now_ms: i64, changes: u64) -> bool {
-        let until_ms = self.expires_ms.min(self.looked_up_ms + CACHED_MS);
-        self.changes == changes && (self.looked_up_ms..until_ms).contains(&now_ms)
-    }
+    /// [`Store::commits`] at which it was so: nothing has ended it until the next.
+    commits: u64,
 }
 
 impl App {
@@ -71,9 +61,11 @@ impl App {
     /// The caller of a live access token.
     pub async fn session_caller(&self, access_token: &str) -> Result<Caller, AuthError> {
         let (token, now_ms) = (digest(access_token), self.now_ms());
-        // Noted before the look-up: what changes meanwhile makes what is remembered old.
-        let changes = self.inner.session_changes.load(SeqCst);
-        if let Some(seen) = self.inner.sessions.get(&token).filter(|seen| seen.is_good(now_ms, changes)) {
+        let commits = self.inner.store.commits();
+        if let Some(seen) = self.inner.sessions.get(&token)
+            && Some(seen.commits) == commits
+            && now_ms < seen.expires_ms
+        {
             return Ok(self.credential(&seen.key_id).await?.caller);
         }
         let (key_id, expires_ms) = self
@@ -83,17 +75,11 @@ impl App {
             .await?
             .ok_or(AuthError::BadToken)?;
         let caller = self.credential(&key_id).await?.caller;
-        // A store that is shared may be changed by another copy, which this one would not hear of.
-        if !self.inner.store.is_shared() {
-            let seen = SeenSession { key_id: Arc::clone(&caller.key_id), looked_up_ms: now_ms, expires_ms, changes };
+        if let Some(commits) = commits {
+            let seen = SeenSession { key_id: Arc::clone(&caller.key_id), expires_ms, commits };
             self.inner.sessions.insert(token, seen);
         }
         Ok(caller)
-    }
-
-    /// To be called when sessions have ended, before anybody is told so.
-    pub(super) fn sessions_changed(&self) {
-        self.inner.session_changes.fetch_add(1, SeqCst);
     }
 
     /// Ends the session of an access token. False if there was none.
@@ -110,7 +96,6 @@ impl App {
                 })
             })
             .await?;
-        self.sessions_changed();
         Ok(ended)
     }
 
@@ -148,7 +133,6 @@ impl App {
                 })
             })
             .await?;
-        self.sessions_changed();
         if begun { Ok(session) } else { Err(AuthError::BadToken) }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
-use super::{BlobError, Finished, Placed, bucket, fs};
+use super::{BlobError, Finished, Placed, StandIns, bucket, fs};
 
 /// An upload in one go, hashed while it streams. Dropped before its end it leaves nothing.
 pub struct Staged(pub(super) StagedIn);
@@ -117,8 +117,18 @@ impl BlobReader {
     /// The bytes of a range, in chunks of at most 256 KiB. Nothing outside the range is read; what of it lies behind the end
     /// of the blob is left out. The stream ends after an error.
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static + use<> {
+        self.stream_to(None, range)
+    }
+
+    /// The same for a connection that may have stand-ins for bytes that lie in a file of this machine. They have to go there
+    /// as they come, at once and in this order.
+    pub fn stream_to(
+        &self,
+        connection: Option<StandIns>,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static + use<> {
         match &self.0 {
-            ReaderOf::Fs(reader) => reader.stream(range).left_stream(),
+            ReaderOf::Fs(reader) => reader.stream(range, connection).left_stream(),
             ReaderOf::Bucket(reader) => reader.stream(range).right_stream(),
         }
     }

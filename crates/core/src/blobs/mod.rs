@@ -20,6 +20,7 @@ mod handles;
 mod hands;
 pub mod remote;
 mod staging;
+mod standin;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use error::BlobError;
 pub use handles::{Appending, BlobReader, Staged};
 pub use hands::{Collecting, Placed};
 pub use staging::{StageId, StagedUpload};
+pub use standin::{StandIns, Turn};
 
 use bucket::Bucket;
 use fs::Fs;

@@ -88,6 +88,15 @@ impl Store {
         matches!(self.driver, Driver::Postgres(_))
     }
 
+    /// A number that is another one after each commit: what was read under the same number is what would be read now. None
+    /// where commits of other copies of the server are not seen here.
+    pub fn commits(&self) -> Option<u64> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => Some(sqlite.commits()),
+            Driver::Postgres(_) => None,
+        }
+    }
+
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.driver {
             Driver::Sqlite(_) => self.on_sqlite(migrate::sqlite).await,

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -33,6 +34,8 @@ struct Inner {
     /// Read connections that nobody uses at the moment.
     readers: Mutex<Vec<Connection>>,
     writer: mpsc::Sender<Box<dyn Job>>,
+    /// Commits of the writer, each counted before those hear of it whose verbs it has.
+    commits: Arc<AtomicU64>,
 }
 
 impl SqliteStore {
@@ -47,11 +50,13 @@ impl SqliteStore {
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         let (writer, jobs) = mpsc::channel(WRITER_QUEUE);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&commits);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(connection, jobs))
+            .spawn(move || write_loop(connection, jobs, &counter))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let inner = Inner { path: path.to_owned(), readers: Mutex::default(), writer };
+        let inner = Inner { path: path.to_owned(), readers: Mutex::default(), writer, commits };
         Ok(SqliteStore { inner: Arc::new(inner) })
     }
 
@@ -59,6 +64,10 @@ impl SqliteStore {
     pub(super) async fn write(&self, job: Box<dyn Job>) {
         // A job that is not taken is dropped, which tells its caller.
         let _ = self.inner.writer.send(job).await;
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.inner.commits.load(Ordering::Acquire)
     }
 
     pub(super) fn read(&self, query: &mut dyn Work) -> Result<(), StoreError> {
@@ -108,7 +117,7 @@ fn prepare_connection(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
     let mut batch = Vec::with_capacity(VERBS_PER_COMMIT);
     while jobs.blocking_recv_many(&mut batch, VERBS_PER_COMMIT) > 0 {
         let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
@@ -129,6 +138,7 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
+        commits.fetch_add(1, Ordering::Release);
         // Jobs that never ran are dropped, which tells their callers.
         batch.clear();
         for (job, ran) in done {
@@ -239,6 +249,20 @@ mod tests {
                 Box::pin(std::future::ready(done.map(drop).map_err(StoreError::from)))
             })
             .await
+    }
+
+    #[tokio::test]
+    async fn who_hears_of_a_commit_finds_it_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("a.db").display())).await.unwrap();
+        let mut known = store.commits();
+        for name in ["a", "b", "c"] {
+            put(store.clone(), name).await.unwrap();
+            assert!(store.commits() > known);
+            known = store.commits();
+        }
+        store.read(|tx| Box::pin(crate::store::settings::get(tx, "a"))).await.unwrap();
+        assert_eq!(store.commits(), known, "reading changes nothing");
     }
 
     #[tokio::test(flavor = "multi_thread")]

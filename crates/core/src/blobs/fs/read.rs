@@ -3,6 +3,9 @@
 //! What the page cache holds is read right here: the system call says "do not wait" (`RWF_NOWAIT`), so it cannot keep the
 //! runtime waiting, and a trip to the blocking pool would cost more than the copy. What is not there, and everything on
 //! systems without such a call, is read in the blocking pool.
+//!
+//! To a connection that takes stand-ins, what the page cache holds is not read at all: the kernel sends it from there. Sending
+//! waits for a disk like any other reading does, so what is not there goes the way through the blocking pool here as well.
 
 use std::fs::File;
 use std::io;
@@ -14,10 +17,15 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 
 use super::{Fs, object_name, off_runtime};
-use crate::blobs::{BlobError, Digest};
+use crate::blobs::standin::PIECE_BYTES;
+use crate::blobs::{BlobError, Digest, StandIns};
 
 /// Bytes per item of a stream, at most.
 const CHUNK_BYTES: u64 = 256 << 10;
+
+/// What is shorter is copied also to a connection that takes stand-ins: head and bytes leave by one call and in one go, which
+/// is worth more than two copies of so little.
+const SENT_FROM_BYTES: u64 = 128 << 10;
 
 /// A blob that is open for reading.
 #[derive(Clone)]
@@ -32,11 +40,16 @@ impl BlobReader {
         self.size_bytes
     }
 
-    /// The bytes of a range, in chunks of at most 256 KiB. Nothing outside the range is read; what of it lies behind the end
-    /// of the blob is left out. The stream ends after an error.
-    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static + use<> {
+    /// The bytes of a range, in chunks of at most 256 KiB, or stand-ins for more if the connection takes them. Nothing outside
+    /// the range is read; what of it lies behind the end of the blob is left out. The stream ends after an error.
+    pub fn stream(
+        &self,
+        range: Range<u64>,
+        connection: Option<StandIns>,
+    ) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static + use<> {
         let end = range.end.min(self.size_bytes);
-        let reading = Reading { file: Arc::clone(&self.file), next: range.start, end, may_be_cached: true };
+        let connection = connection.filter(|_| end.saturating_sub(range.start) >= SENT_FROM_BYTES);
+        let reading = Reading { file: Arc::clone(&self.file), next: range.start, end, may_be_cached: true, connection };
         stream::try_unfold(
             reading,
             |mut reading| async move { Ok(reading.chunk().await?.map(|bytes| (bytes, reading))) },
@@ -64,12 +77,22 @@ struct Reading {
     end: u64,
     /// Cleared when the system cannot read without waiting, so that it is asked once only.
     may_be_cached: bool,
+    /// Where the bytes go, if it takes stand-ins.
+    connection: Option<StandIns>,
 }
 
 impl Reading {
     async fn chunk(&mut self) -> Result<Option<Bytes>, BlobError> {
         if self.next >= self.end {
             return Ok(None);
+        }
+        if let Some(connection) = &self.connection {
+            let length = (self.end - self.next).min(PIECE_BYTES);
+            if is_cached(&self.file, self.next, length) {
+                let piece = connection.stand_in(Arc::clone(&self.file), self.next, length as usize);
+                self.next += length;
+                return Ok(Some(piece));
+            }
         }
         let wanted = (self.end - self.next).min(CHUNK_BYTES) as usize;
         let mut buffer = vec![0; wanted];
@@ -101,6 +124,14 @@ impl Reading {
         self.next += read as u64;
         Ok(Some(Bytes::from(buffer)))
     }
+}
+
+/// Whether the page cache seems to hold a piece of a file. Asking for a byte of each chunk will do: files are read in from disk,
+/// and given up again, in runs. A piece that does not reach so far because the file was cut is not there either.
+fn is_cached(file: &File, offset: u64, length: u64) -> bool {
+    let last = offset + length - 1;
+    let mut asked = (offset..last).step_by(CHUNK_BYTES as usize).chain([last]);
+    asked.all(|at| matches!(nowait::read(file, &mut [0], at), nowait::Read::Some(1)))
 }
 
 /// Fills the buffer as far as the file goes.
@@ -193,7 +224,8 @@ mod tests {
         file.write_all(&content).unwrap();
         let file = Arc::new(file);
         for may_be_cached in [true, false] {
-            let reading = Reading { file: Arc::clone(&file), next: 1_000, end: 699_999, may_be_cached };
+            let reading =
+                Reading { file: Arc::clone(&file), next: 1_000, end: 699_999, may_be_cached, connection: None };
             let (lengths, all) = collect(reading).await;
             assert!(all == content[1_000..699_999], "cached: {may_be_cached}");
             assert!(lengths.iter().all(|&length| length <= CHUNK_BYTES as usize));
@@ -220,7 +252,8 @@ mod tests {
         };
         for (next, end) in [(4_194_000, 4_194_304), (0, 1), (300_000, 600_000), (5, 5)] {
             let before = read_so_far();
-            let (_, all) = collect(Reading { file: Arc::clone(&file), next, end, may_be_cached: true }).await;
+            let (_, all) =
+                collect(Reading { file: Arc::clone(&file), next, end, may_be_cached: true, connection: None }).await;
             let read = read_so_far() - before;
             assert_eq!(all.len() as u64, end - next);
             assert!(read <= end - next + asking + 8, "{read} bytes were read for {next}..{end}");
@@ -236,7 +269,42 @@ mod tests {
         file.write_all(&content).unwrap();
         file.sync_all().unwrap();
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        let reading = Reading { file: Arc::new(file), next: 123_456, end: 1_000_000, may_be_cached: true };
+        let reading =
+            Reading { file: Arc::new(file), next: 123_456, end: 1_000_000, may_be_cached: true, connection: None };
         assert!(collect(reading).await.1 == content[123_456..]);
+    }
+
+    /// What goes out in place of the bytes is as long as they are, and what is not at hand or gone is not promised.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_that_takes_stand_ins_gets_them_for_what_the_cache_holds() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; 3_000_000]).unwrap();
+        let file = Arc::new(file);
+        let reading = |next, end| {
+            let connection = Some(StandIns::default());
+            Reading { file: Arc::clone(&file), next, end, may_be_cached: true, connection }
+        };
+        let (lengths, _) = collect(reading(100_000, 3_000_000)).await;
+        assert_eq!(lengths, [1 << 20, 1 << 20, 802_848]);
+        assert_eq!(collect(reading(5, 6)).await.0, [1]);
+        assert!(collect(reading(5, 5)).await.0.is_empty());
+
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let (lengths, all) = collect(reading(0, 3_000_000)).await;
+        assert_eq!(lengths[0], 262_144, "the first chunk was read, and with it what is behind it");
+        assert!(all[..262_144] == [7; 262_144] && all.len() == 3_000_000);
+
+        file.set_len(1_500_000).unwrap();
+        let mut cut = reading(1_000_000, 3_000_000);
+        assert_eq!(cut.chunk().await.unwrap().unwrap().len(), 262_144, "it is read as far as it goes");
+        let broken = loop {
+            match cut.chunk().await {
+                Ok(chunk) => assert!(chunk.is_some(), "the end of a cut file is no good end"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(broken, BlobError::Corrupt));
     }
 }
