@@ -6,18 +6,31 @@
 use otaru_model::{Id, Kinds, ModuleKind, Package};
 
 use super::statement::statements;
-use super::{StoreError, Tx};
+use super::{Statement, StoreError, Tx, Value};
+
+/// The beginning of what adds up totals; which scopes follows.
+macro_rules! counted {
+    () => {
+        "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope"
+    };
+}
+pub(super) const COUNTED: &str = counted!();
 
 statements! {
-    ADD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, $3)
+    ADD = "INSERT INTO package_counts (scope, slot, n)
+        VALUES ($1, $2, $3), ($4, $2, $3), ($5, $2, $3), ($6, $2, $3), ($7, $2, $3), ($8, $2, $3), ($9, $2, $3)
         ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
-    SUM = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope IN ($1, $2)";
+    HOLD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, 0)
+        ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n";
+    SUM = concat!(counted!(), " IN ($1, $2)");
     LONG = "SELECT scope, CAST(SUM(n) AS BIGINT) FROM package_counts WHERE scope > $1
         GROUP BY scope HAVING SUM(n) >= CAST($2 AS BIGINT) ORDER BY scope LIMIT $3";
 }
 
-/// How many rows share the writes of one total where writers run at the same time.
-const SLOTS: i64 = 16;
+/// How many totals a package is part of.
+const TOTALS: usize = 7;
+/// The row that those take turns at who check a cap. Nothing is counted in it, so nobody else waits for them.
+const TURNS: i64 = -1;
 
 /// What a total is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,23 +123,57 @@ pub fn lists(package: &Package, space: &Id) -> Vec<ListKey> {
     scopes(package, space).iter().flat_map(|scope| kinds.iter().map(|kinds| scope.list(*kinds))).collect()
 }
 
+/// A change of every total that a package is part of. It is one statement: on PostgreSQL each would be waited for.
+pub(super) struct Change {
+    keys: [ListKey; TOTALS],
+    slot: i64,
+    by: i64,
+}
+
+impl Change {
+    pub(super) fn of(tx: &Tx<'_>, package: &Package, space: &Id, by: i64) -> Change {
+        let kind = Kinds::One(package.module.kind());
+        let [tenant, in_space, product] = scopes(package, space);
+        let mut keys = [
+            tenant.list(Kinds::All),
+            tenant.list(kind),
+            in_space.list(Kinds::All),
+            in_space.list(kind),
+            product.list(Kinds::All),
+            product.list(kind),
+            Scope::Door(&package.tenant, &package.door).list(Kinds::All),
+        ];
+        // Every transaction locks its rows in the same order, so none waits for one that waits for it.
+        keys.sort();
+        Change { keys, slot: tx.slot(), by }
+    }
+
+    pub(super) fn statement(&self) -> &'static Statement {
+        &ADD
+    }
+
+    pub(super) fn parameters(&self) -> [Value<'_>; TOTALS + 2] {
+        let [first, others @ ..] = self.keys.each_ref().map(|key| Value::Bytes(key.as_bytes()));
+        let [a, b, c, d, e, f] = others;
+        [first, self.slot.into(), self.by.into(), a, b, c, d, e, f]
+    }
+}
+
 /// Adds `by` (1 or -1) to every total that `package` is part of.
 pub async fn add(tx: &mut Tx<'_>, package: &Package, space: &Id, by: i64) -> Result<(), StoreError> {
-    let slot = if tx.is_concurrent() { i64::from(package.id.as_bytes()[11]) % SLOTS } else { 0 };
-    let kind = Kinds::One(package.module.kind());
-    let mut keys = Vec::with_capacity(7);
-    for scope in scopes(package, space) {
-        keys.push((scope.list(Kinds::All), slot));
-        keys.push((scope.list(kind), slot));
+    let change = Change::of(tx, package, space, by);
+    tx.execute(change.statement(), &change.parameters()).await.map(drop)
+}
+
+/// The exact number of packages in `scope`, for who has added to it and checks a cap: others who do the same wait until the
+/// transaction ends, so the cap holds.
+pub async fn total_in_turn(tx: &mut Tx<'_>, scope: Scope<'_>) -> Result<u64, StoreError> {
+    let list = scope.list(Kinds::All);
+    // One writer is always in turn.
+    if tx.is_concurrent() {
+        tx.execute(&HOLD, &[list.as_bytes().into(), TURNS.into()]).await?;
     }
-    // One row only: who adds to it waits for the others, so a cap that is checked afterwards holds.
-    keys.push((Scope::Door(&package.tenant, &package.door).list(Kinds::All), 0));
-    // Every transaction locks its rows in the same order, so none waits for one that waits for it.
-    keys.sort();
-    for (key, slot) in keys {
-        tx.execute(&ADD, &[key.as_bytes().into(), slot.into(), by.into()]).await?;
-    }
-    Ok(())
+    total_of_list(tx, &list).await
 }
 
 /// The exact number of packages in `scope`.

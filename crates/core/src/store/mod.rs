@@ -16,6 +16,7 @@ pub mod package_lists;
 pub mod packages;
 mod postgres;
 mod postgres_address;
+mod postgres_groups;
 pub mod products;
 pub mod sessions;
 pub mod settings;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use otaru_model::{Id, Kinds, ModuleKind, Package, PackageFilter, Page, PageOf};
 
-use super::counts::{self, ListKey, Scope};
+use super::counts::{self, COUNTED, ListKey, Scope};
 use super::packages::{FROM, SELECT, package};
 use super::{Row, Statement, StoreError, Tx, Value, milestones};
 
@@ -195,8 +195,6 @@ fn forms_of(form: usize) -> &'static Forms {
         }
     })
 }
-
-const COUNTED: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope";
 
 /// The statements that go along one kind of list, oldest first.
 struct Along {

@@ -316,6 +316,10 @@ pub async fn totals_follow_every_change(place: &Place) {
     // The packages of a door are counted for its cap, whatever their kind.
     assert_eq!(totals().await[..3], [[5, 3, 2, 1, 2], [4, 3, 2, 1, 1], [3, 3, 2, 1, 0]]);
     assert_eq!(totals().await[3][0], 5);
+    for _ in 0..2 {
+        let total = commit!(store, tx => counts::total_in_turn(tx, Scope::Door(&id(1), "test")).await?);
+        assert_eq!(total, 5, "taking turns changes nothing");
+    }
 
     let gone = commit!(store, tx => {
         let package = package(1001, 1, &product(101, 11), "firmware");
