@@ -3,6 +3,8 @@
 //! A scope is what a dialect can filter by: the tenant, a space or a product, each for all kinds of module and for one.
 //! Totals for other filters are counted by index, which is cheap because few packages share a version.
 
+use std::collections::BTreeMap;
+
 use otaru_model::{Id, Kinds, ModuleKind, Package};
 
 use super::statement::statements;
@@ -17,8 +19,11 @@ macro_rules! counted {
 pub(super) const COUNTED: &str = counted!();
 
 statements! {
-    ADD = "INSERT INTO package_counts (scope, slot, n)
-        VALUES ($1, $2, $3), ($4, $2, $3), ($5, $2, $3), ($6, $2, $3), ($7, $2, $3), ($8, $2, $3), ($9, $2, $3)
+    ADD = "INSERT INTO package_counts (slot, scope, n) VALUES ($1, $2, $3)
+        ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
+    /// As many as one package is part of: on PostgreSQL each would be waited for, and this is planned once.
+    ADD_SEVEN = "INSERT INTO package_counts (slot, scope, n) VALUES ($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9),
+            ($1, $10, $11), ($1, $12, $13), ($1, $14, $15)
         ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
     HOLD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, 0)
         ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n";
@@ -27,8 +32,6 @@ statements! {
         GROUP BY scope HAVING SUM(n) >= CAST($2 AS BIGINT) ORDER BY scope LIMIT $3";
 }
 
-/// How many totals a package is part of.
-const TOTALS: usize = 7;
 /// The row that those take turns at who check a cap. Nothing is counted in it, so nobody else waits for them.
 const TURNS: i64 = -1;
 
@@ -123,52 +126,71 @@ pub fn lists(package: &Package, space: &Id) -> Vec<ListKey> {
     scopes(package, space).iter().flat_map(|scope| kinds.iter().map(|kinds| scope.list(*kinds))).collect()
 }
 
-/// A change of every total that a package is part of. It is one statement: on PostgreSQL each would be waited for.
-pub(super) struct Change {
-    keys: [ListKey; TOTALS],
-    slot: i64,
-    by: i64,
-}
+/// Changes of totals, put together: however many packages a transaction adds, it changes each total once.
+#[derive(Debug, Default)]
+pub(super) struct Changes(BTreeMap<ListKey, i64>);
 
-impl Change {
-    pub(super) fn of(tx: &Tx<'_>, package: &Package, space: &Id, by: i64) -> Change {
+impl Changes {
+    fn add(&mut self, package: &Package, space: &Id, by: i64) {
         let kind = Kinds::One(package.module.kind());
-        let [tenant, in_space, product] = scopes(package, space);
-        let mut keys = [
-            tenant.list(Kinds::All),
-            tenant.list(kind),
-            in_space.list(Kinds::All),
-            in_space.list(kind),
-            product.list(Kinds::All),
-            product.list(kind),
-            Scope::Door(&package.tenant, &package.door).list(Kinds::All),
-        ];
-        // Every transaction locks its rows in the same order, so none waits for one that waits for it.
-        keys.sort();
-        Change { keys, slot: tx.slot(), by }
+        for scope in scopes(package, space) {
+            *self.0.entry(scope.list(Kinds::All)).or_default() += by;
+            *self.0.entry(scope.list(kind)).or_default() += by;
+        }
+        *self.0.entry(Scope::Door(&package.tenant, &package.door).list(Kinds::All)).or_default() += by;
     }
 
-    pub(super) fn statement(&self) -> &'static Statement {
-        &ADD
+    pub(super) fn append(&mut self, others: Changes) {
+        others.0.into_iter().for_each(|(key, by)| *self.0.entry(key).or_default() += by);
     }
 
-    pub(super) fn parameters(&self) -> [Value<'_>; TOTALS + 2] {
-        let [first, others @ ..] = self.keys.each_ref().map(|key| Value::Bytes(key.as_bytes()));
-        let [a, b, c, d, e, f] = others;
-        [first, self.slot.into(), self.by.into(), a, b, c, d, e, f]
+    /// The statements that make them, as few as can be. Every transaction locks its rows in the same order, that of the keys,
+    /// so none waits for one that waits for it.
+    pub(super) fn statements(&self, slot: i64) -> Vec<(&'static Statement, Vec<Value<'_>>)> {
+        let changed: Vec<_> = self.0.iter().filter(|(_, by)| **by != 0).collect();
+        let (sevens, others) = changed.as_chunks::<7>();
+        let seven = sevens.iter().map(|changed| (&ADD_SEVEN, rows(slot, changed)));
+        seven.chain(others.iter().map(|changed| (&ADD, rows(slot, &[*changed])))).collect()
+    }
+
+    async fn make(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let statements = self.statements(tx.slot());
+        let statements: Vec<_> = statements.iter().map(|(statement, values)| (*statement, values.as_slice())).collect();
+        tx.execute_all(&statements).await
     }
 }
 
-/// Adds `by` (1 or -1) to every total that `package` is part of.
+fn rows<'k>(slot: i64, changed: &[(&'k ListKey, &i64)]) -> Vec<Value<'k>> {
+    let pairs = changed.iter().flat_map(|(key, by)| [Value::Bytes(key.as_bytes()), Value::Int(**by)]);
+    std::iter::once(slot.into()).chain(pairs).collect()
+}
+
+/// Adds `by` (1 or -1) to every total that `package` is part of. Where transactions run side by side that is done when this one
+/// ends: others that change the same rows wait for no more than its commit.
 pub async fn add(tx: &mut Tx<'_>, package: &Package, space: &Id, by: i64) -> Result<(), StoreError> {
-    let change = Change::of(tx, package, space, by);
-    tx.execute(change.statement(), &change.parameters()).await.map(drop)
+    if let Some(mut changes) = tx.changes_at_end() {
+        changes.add(package, space, by);
+        return Ok(());
+    }
+    let mut changes = Changes::default();
+    changes.add(package, space, by);
+    changes.make(tx).await
+}
+
+/// Makes the changes that wait for the transaction's end, for who reads totals in it.
+pub(super) async fn settle(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let changes = tx.changes_at_end().map(|mut changes| std::mem::take(&mut *changes));
+    match changes {
+        Some(changes) if !changes.0.is_empty() => changes.make(tx).await,
+        _ => Ok(()),
+    }
 }
 
 /// The exact number of packages in `scope`, for who has added to it and checks a cap: others who do the same wait until the
 /// transaction ends, so the cap holds.
 pub async fn total_in_turn(tx: &mut Tx<'_>, scope: Scope<'_>) -> Result<u64, StoreError> {
     let list = scope.list(Kinds::All);
+    settle(tx).await?;
     // One writer is always in turn.
     if tx.is_concurrent() {
         tx.execute(&HOLD, &[list.as_bytes().into(), TURNS.into()]).await?;
@@ -183,6 +205,7 @@ pub async fn total(tx: &mut Tx<'_>, scope: Scope<'_>, kinds: Kinds) -> Result<u6
 
 /// The exact length of a list.
 pub async fn total_of_list(tx: &mut Tx<'_>, list: &ListKey) -> Result<u64, StoreError> {
+    settle(tx).await?;
     let [one, other] = list.counted();
     let total = tx.row(&SUM, &[one.as_bytes().into(), other.as_bytes().into()], |row| row.int(0)).await?.unwrap_or(0);
     u64::try_from(total).map_err(|_| StoreError::Unexpected("a total of packages is below zero".to_owned()))
@@ -190,6 +213,7 @@ pub async fn total_of_list(tx: &mut Tx<'_>, list: &ListKey) -> Result<u64, Store
 
 /// At most `limit` keys behind `after` of what has `least` packages or more, with their totals.
 pub async fn long(tx: &mut Tx<'_>, after: &ListKey, least: u64, limit: u32) -> Result<Vec<(ListKey, u64)>, StoreError> {
+    settle(tx).await?;
     let least = i64::try_from(least).unwrap_or(i64::MAX);
     let parameters = [after.as_bytes().into(), least.into(), i64::from(limit).into()];
     tx.rows(&LONG, &parameters, |row| Ok((ListKey(row.bytes(0)?.to_vec()), u64::try_from(row.int(1)?).unwrap_or(0))))

@@ -1,9 +1,11 @@
 //! Two databases behind one set of calls. A verb gets a [`Tx`] and does not know which it is.
 
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, ready};
 
+use super::counts::Changes;
 use super::postgres::{PostgresStore, Session};
 use super::sqlite::SqliteStore;
 use super::work::Body;
@@ -288,6 +290,14 @@ impl Tx<'_> {
     /// Whether other transactions may run at the same time.
     pub fn is_concurrent(&self) -> bool {
         matches!(self, Tx::Postgres(_))
+    }
+
+    /// The changes of totals that are made when the transaction ends, where others run at the same time.
+    pub(super) fn changes_at_end(&self) -> Option<MutexGuard<'_, Changes>> {
+        match self {
+            Tx::Sqlite(_) => None,
+            Tx::Postgres(session) => Some(session.changes()),
+        }
     }
 
     /// Which of the rows that share one total the transaction changes, so that those at the same time change others.

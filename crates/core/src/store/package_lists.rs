@@ -15,6 +15,7 @@ pub async fn list(
     filter: &PackageFilter,
     mut page: Page,
 ) -> Result<PageOf<Package>, StoreError> {
+    counts::settle(tx).await?;
     let query = Query::new(tenant, filter);
     if page.limit == 0 {
         return Ok(PageOf { items: Vec::new(), total: query.total(tx).await? });
@@ -49,6 +50,7 @@ pub async fn lay_milestones(tx: &mut Tx<'_>, list: &ListKey, cutoff: Id) -> Resu
 /// Whether as many packages are above the last milestone of a list as its total says.
 pub async fn milestones_are_right(tx: &mut Tx<'_>, list: &ListKey) -> Result<bool, StoreError> {
     let Some((tag, of, kinds)) = list.parts() else { return Ok(true) };
+    counts::settle(tx).await?;
     milestones::hold(tx).await?;
     let Some(laid) = milestones::laid(tx, list).await? else { return Ok(true) };
     let [one, other] = list.counted();

@@ -134,13 +134,12 @@ pub async fn insert(tx: &mut Tx<'_>, new: &Package, space: &Id) -> Result<(), St
         new.created_ms.into(),
         new.updated_ms.into(),
     ];
-    let counted = counts::Change::of(tx, new, space, 1);
-    let totals = counted.parameters();
     let digests = new.files.iter().enumerate().filter_map(|(position, file)| Some((position, file.sha256.as_ref()?)));
     let blobs: Vec<_> = digests.map(|(position, sha256)| blob(&new.id, position, sha256)).collect();
-    let mut statements = vec![(&INSERT, &parameters[..]), (counted.statement(), &totals[..])];
+    let mut statements = vec![(&INSERT, &parameters[..])];
     statements.extend(blobs.iter().map(|blob| (&ADD_BLOB, &blob[..])));
-    tx.execute_all(&statements).await
+    tx.execute_all(&statements).await?;
+    counts::add(tx, new, space, 1).await
 }
 
 pub async fn by_id(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Package>, StoreError> {

@@ -1,16 +1,17 @@
 //! PostgreSQL: a pool of connections, each with its prepared statements.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use futures::future::{join, join_all};
+use futures::future::{join, join_all, join3};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
+use super::counts::Changes;
 use super::postgres_address::Address;
 use super::postgres_groups::Groups;
 use super::work::{self, Job, Work};
@@ -18,8 +19,10 @@ use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value,
 
 /// How long a verb waits for a connection while all of them are busy.
 const WAIT: Duration = Duration::from_secs(10);
-/// What every connection is told: a statement or a transaction that hangs ends, and with it what it locks.
-const SESSION: &str = "SET statement_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s'";
+/// What every connection is told: a statement or a transaction that hangs ends, and with it what it locks. And a statement is
+/// planned once and not for each of its values: every list has an index to go along.
+const SESSION: &str = "SET statement_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s';
+    SET plan_cache_mode = force_generic_plan";
 /// How often a verb is tried that lost a race or its connection.
 const ATTEMPTS: u32 = 4;
 /// How many rows share the writes of one total. Whoever reads it adds up as many.
@@ -41,6 +44,8 @@ pub struct Session<'c> {
     /// What still has to be said before the first statement. It goes out together with that, without waiting in between.
     begin: Option<&'static str>,
     slot: i64,
+    /// What the totals are to be changed by before the commit.
+    changes: Mutex<Changes>,
     has_begun: AtomicBool,
     failed: AtomicBool,
     /// A statement failed in a way that a new attempt may not meet: a deadlock, a lost race, a connection that broke.
@@ -104,16 +109,18 @@ impl PostgresStore {
         let mut attempt = 1;
         loop {
             let open = OpenTransaction::on(self.pool.get().await?);
-            let session = Session::new(open.client(), Some("BEGIN"), self.slot(None));
+            let slot = self.slot(None);
+            let session = Session::new(open.client(), Some("BEGIN"), slot);
             let went_well = work::run(verb, &mut Tx::Postgres(&session)).await;
-            let Ended { has_begun, may_try_again, failed } = session.end();
+            let Ended { has_begun, may_try_again, failed, changes } = session.end();
             if went_well && failed {
                 // The database would take the whole transaction back and call that a commit.
                 open.roll_back(has_begun).await;
                 return Err(passed_over());
             }
             if went_well {
-                match open.commit(has_begun).await {
+                let before = (!has_begun).then_some("BEGIN");
+                match open.commit(before, has_begun, &changes, slot).await {
                     Ok(()) => return Ok(()),
                     Err(error) if attempt < ATTEMPTS && lost_a_race(&error) => {}
                     Err(error) => return Err(error.into()),
@@ -176,7 +183,7 @@ fn lost_its_connection(error: &tokio_postgres::Error) -> bool {
 impl<'c> Session<'c> {
     pub(super) fn new(client: &'c ClientWrapper, begin: Option<&'static str>, slot: i64) -> Session<'c> {
         let [has_begun, failed, may_try_again] = [const { AtomicBool::new(false) }; 3];
-        Session { client, begin, slot, has_begun, failed, may_try_again }
+        Session { client, begin, slot, changes: Mutex::default(), has_begun, failed, may_try_again }
     }
 
     pub(super) fn end(self) -> Ended {
@@ -184,11 +191,16 @@ impl<'c> Session<'c> {
             has_begun: self.has_begun.into_inner(),
             failed: self.failed.into_inner(),
             may_try_again: self.may_try_again.into_inner(),
+            changes: self.changes.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     pub(super) fn slot(&self) -> i64 {
         self.slot
+    }
+
+    pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepared(&self, statement: &Statement) -> Result<tokio_postgres::Statement, StoreError> {
@@ -225,6 +237,7 @@ pub(super) struct Ended {
     pub(super) has_begun: bool,
     pub(super) failed: bool,
     pub(super) may_try_again: bool,
+    pub(super) changes: Changes,
 }
 
 /// A transaction that cannot leak back into the pool: if its verb is abandoned half way, the connection is closed.
@@ -244,15 +257,38 @@ impl OpenTransaction {
         }
     }
 
-    async fn commit(self, has_begun: bool) -> Result<(), tokio_postgres::Error> {
-        self.end(has_begun.then_some("COMMIT")).await
-    }
-
-    /// Gives the connection back once what is left to be said went through.
-    pub(super) async fn end(mut self, last: Option<&str>) -> Result<(), tokio_postgres::Error> {
-        if let Some(last) = last {
-            self.client().batch_execute(last).await?;
+    /// Changes the totals and commits; all of it goes out before the first answer is waited for. `before` is what has to be
+    /// said before that. The connection goes back once everything went through.
+    pub(super) async fn commit(
+        mut self,
+        before: Option<&str>,
+        has_begun: bool,
+        changes: &Changes,
+        slot: i64,
+    ) -> Result<(), tokio_postgres::Error> {
+        let client = self.client();
+        let statements = changes.statements(slot);
+        if !has_begun && statements.is_empty() {
+            drop(self.client.take());
+            return Ok(());
         }
+        // Who waits for one to be prepared would be overtaken by the commit.
+        let mut prepared = Vec::with_capacity(statements.len());
+        for (statement, values) in &statements {
+            prepared.push((client.prepare_cached(statement.text()).await?, as_parameters(values)));
+        }
+        let changing = prepared.iter().map(|(statement, parameters)| client.execute(statement, parameters));
+        let before = async {
+            match before {
+                Some(before) => client.batch_execute(before).await,
+                None => Ok(()),
+            }
+        };
+        // They are sent in the order in which they are polled first. After a failure the commit takes everything back.
+        let (before, changed, committed) = join3(before, join_all(changing), client.batch_execute("COMMIT")).await;
+        before?;
+        changed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        committed?;
         drop(self.client.take());
         Ok(())
     }

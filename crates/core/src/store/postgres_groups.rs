@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
+use super::counts::Changes;
 use super::postgres::{self, Ended, OpenTransaction, PostgresStore, Session};
 use super::work::{self, Job};
 use super::{StoreError, Tx};
@@ -123,11 +124,12 @@ impl Stage {
         }
     }
 
-    fn at_end(self) -> Option<&'static str> {
+    /// What has to be said before the commit.
+    fn before_end(self) -> Option<&'static str> {
         match self {
-            Stage::Unbegun => None,
-            Stage::Begun | Stage::Kept => Some("COMMIT"),
-            Stage::Spoilt => Some("ROLLBACK TO SAVEPOINT verb; COMMIT"),
+            Stage::Unbegun => Some("BEGIN"),
+            Stage::Begun | Stage::Kept => None,
+            Stage::Spoilt => Some("ROLLBACK TO SAVEPOINT verb"),
         }
     }
 
@@ -151,18 +153,21 @@ async fn run_group(store: &PostgresStore, group: usize) {
     let open = OpenTransaction::on(client);
     let (began, mut stage) = (Instant::now(), Stage::Unbegun);
     let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
-    let mut lost = false;
+    let (mut changes, mut lost) = (Changes::default(), false);
     while !lost && done.len() < VERBS_PER_COMMIT && began.elapsed() < LONGEST {
         let Some(mut job) = store.groups.next() else { break };
         let session = Session::new(open.client(), Some(stage.before_verb()), slot);
         let ran = AssertUnwindSafe(work::run(&mut *job, &mut Tx::Postgres(&session))).catch_unwind().await;
-        let Ended { has_begun, failed, may_try_again } = session.end();
+        let Ended { has_begun, failed, may_try_again, changes: changed } = session.end();
         let keeps = matches!(ran, Ok(true)) && !failed;
         let outcome = match ran {
             Ok(true) if failed => Err(postgres::passed_over()),
             Ok(_) => Ok(()),
             Err(_) => Err(StoreError::Unexpected("a verb panicked".to_owned())),
         };
+        if keeps {
+            changes.append(changed);
+        }
         done.push((job, outcome));
         lost = may_try_again;
         if has_begun {
@@ -176,7 +181,7 @@ async fn run_group(store: &PostgresStore, group: usize) {
         open.roll_back(true).await;
         None
     } else {
-        match open.end(stage.at_end()).await {
+        match open.commit(stage.before_end(), stage != Stage::Unbegun, &changes, slot).await {
             Err(error) if postgres::lost_a_race(&error) => None,
             outcome => Some(outcome.map_err(StoreError::from)),
         }

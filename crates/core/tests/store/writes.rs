@@ -97,7 +97,7 @@ async fn make_tenant_together(store: &Store, number: u64) -> Result<(), StoreErr
                 match number % 5 {
                     0 | 1 => Ok(()),
                     2 => Err(StoreError::Unexpected(format!("no {number}"))),
-                    _ if number % 2 == 0 => tx.execute(&WRONG, &[]).await.map(drop),
+                    _ if number.is_multiple_of(2) => tx.execute(&WRONG, &[]).await.map(drop),
                     _ => panic!("a test makes verb {number} panic"),
                 }
             })
