@@ -56,6 +56,7 @@ mod on {
             every_statement_can_be_prepared,
             a_statement_that_does_not_fit_is_named,
             an_address_that_is_none_is_refused,
+            a_page_goes_along_its_own_index_whoever_has_most_packages,
         }
         milestones {
             a_page_by_number_is_the_same_page_with_milestones,
