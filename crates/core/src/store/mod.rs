@@ -17,6 +17,8 @@ pub mod packages;
 mod postgres;
 mod postgres_address;
 mod postgres_groups;
+mod postgres_transaction;
+mod postgres_values;
 pub mod products;
 pub mod sessions;
 pub mod settings;

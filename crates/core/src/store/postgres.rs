@@ -4,16 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use futures::future::{join, join_all, join3};
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
+use futures::future::{join, join_all};
+use tokio_postgres::types::ToSql;
 
 use super::counts::Changes;
 use super::postgres_address::Address;
 use super::postgres_groups::Groups;
+use super::postgres_transaction::OpenTransaction;
+use super::postgres_values::as_parameters;
 use super::work::{self, Job, Work};
 use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
 
@@ -238,114 +239,6 @@ pub(super) struct Ended {
     pub(super) failed: bool,
     pub(super) may_try_again: bool,
     pub(super) changes: Changes,
-}
-
-/// A transaction that cannot leak back into the pool: if its verb is abandoned half way, the connection is closed.
-pub(super) struct OpenTransaction {
-    client: Option<Object>,
-}
-
-impl OpenTransaction {
-    pub(super) fn on(client: Object) -> OpenTransaction {
-        OpenTransaction { client: Some(client) }
-    }
-
-    pub(super) fn client(&self) -> &ClientWrapper {
-        match &self.client {
-            Some(client) => client,
-            None => unreachable!("the connection is given back only when the transaction ends"),
-        }
-    }
-
-    /// Changes the totals and commits; all of it goes out before the first answer is waited for. `before` is what has to be
-    /// said before that. The connection goes back once everything went through.
-    pub(super) async fn commit(
-        mut self,
-        before: Option<&str>,
-        has_begun: bool,
-        changes: &Changes,
-        slot: i64,
-    ) -> Result<(), tokio_postgres::Error> {
-        let client = self.client();
-        let statements = changes.statements(slot);
-        if !has_begun && statements.is_empty() {
-            drop(self.client.take());
-            return Ok(());
-        }
-        // Who waits for one to be prepared would be overtaken by the commit.
-        let mut prepared = Vec::with_capacity(statements.len());
-        for (statement, values) in &statements {
-            prepared.push((client.prepare_cached(statement.text()).await?, as_parameters(values)));
-        }
-        let changing = prepared.iter().map(|(statement, parameters)| client.execute(statement, parameters));
-        let before = async {
-            match before {
-                Some(before) => client.batch_execute(before).await,
-                None => Ok(()),
-            }
-        };
-        // They are sent in the order in which they are polled first. After a failure the commit takes everything back.
-        let (before, changed, committed) = join3(before, join_all(changing), client.batch_execute("COMMIT")).await;
-        before?;
-        changed.into_iter().collect::<Result<Vec<_>, _>>()?;
-        committed?;
-        drop(self.client.take());
-        Ok(())
-    }
-
-    pub(super) async fn roll_back(mut self, has_begun: bool) {
-        if !has_begun || self.client().batch_execute("ROLLBACK").await.is_ok() {
-            drop(self.client.take());
-        }
-    }
-}
-
-impl Drop for OpenTransaction {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
-            drop(Object::take(client));
-        }
-    }
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
-            Value::Null => Ok(IsNull::Yes),
-            Value::Int(number) => number.to_sql(ty, out),
-            Value::Text(text) => text.to_sql(ty, out),
-            Value::Bytes(bytes) => bytes.to_sql(ty, out),
-        }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT8 | Type::TEXT | Type::BYTEA)
-    }
-
-    fn to_sql_checked(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let fits = match self {
-            Value::Null => Value::accepts(ty),
-            Value::Int(_) => *ty == Type::INT8,
-            Value::Text(_) => *ty == Type::TEXT,
-            Value::Bytes(_) => *ty == Type::BYTEA,
-        };
-        if !fits {
-            return Err(format!("{self:?} does not fit a parameter of type {ty}").into());
-        }
-        self.to_sql(ty, out)
-    }
-
-    fn encode_format(&self, _ty: &Type) -> Format {
-        Format::Binary
-    }
-}
-
-fn as_parameters<'v>(parameters: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 /// Also refuses a statement with a parameter that no [`Value`] fits.

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 
 use super::counts::Changes;
-use super::postgres::{self, Ended, OpenTransaction, PostgresStore, Session};
+use super::postgres::{self, Ended, PostgresStore, Session};
+use super::postgres_transaction::OpenTransaction;
 use super::work::{self, Job};
 use super::{StoreError, Tx};
 use crate::telemetry;
