@@ -1,22 +1,25 @@
 """What the benchmarks stand on: servers on loopback with their data on a disk, and tools that load them."""
 
 import contextlib
-import glob
 import http.client
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import statistics
 import subprocess
+import sys
 import time
 
 import signing
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+from postgres import database, running  # noqa: E402, F401
+
 PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 PLACE = pathlib.Path(os.environ.get("OTARU_BENCH_DATA", ROOT / "target/bench"))
 # The server has one core and everything else the other, so that a ratio of rates is a ratio of costs.
@@ -100,39 +103,9 @@ def exchange(host, request):
         return answer.status, answer.read()
 
 
-@contextlib.contextmanager
 def postgres(place):
     """A PostgreSQL of the benchmarks' own, syncing to disk as it does by default; its URL without a database."""
-    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-    if not programs:
-        raise SystemExit("PostgreSQL's programs are missing: install the package `postgresql`")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    place.mkdir(parents=True, exist_ok=True)
-    if as_user:
-        shutil.chown(place, "postgres")
-        for folder in place.resolve().parents:
-            if not os.stat(folder).st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o001)
-    run = lambda program, *arguments: subprocess.run(
-        [*as_user, f"{programs[-1]}/{program}", *map(str, arguments)], check=True, cwd="/", stdout=subprocess.DEVNULL)
-    if not (place / "data/PG_VERSION").exists():
-        run("initdb", "-D", place / "data", "-A", "trust", "-U", "otaru", "-E", "UTF8")
-    port = free_port()
-    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1 -c shared_buffers=512MB -c max_wal_size=4GB"
-    run("pg_ctl", "-D", place / "data", "-o", options, "-l", place / "log", "-w", "start")
-    try:
-        yield f"postgres://otaru@127.0.0.1:{port}"
-    finally:
-        run("pg_ctl", "-D", place / "data", "-m", "fast", "stop")
-
-
-def database(url, name):
-    """The URL of a database, made if it is not there."""
-    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-    port = url.rsplit(":", 1)[1]
-    subprocess.run([f"{programs[-1]}/createdb", "-h", "127.0.0.1", "-p", port, "-U", "otaru", name],
-                   stderr=subprocess.DEVNULL)
-    return f"{url}/{name}"
+    return running(place, "-c shared_buffers=512MB -c max_wal_size=4GB", stop="fast")
 
 
 def wrk(host, requests, seconds, connections=32):

@@ -52,8 +52,8 @@ pub fn describe() {
     );
     describe_histogram!(BLOB, Unit::Seconds, "Time of a call of the blob room.");
     describe_counter!(REFUSED, "Requests and connections that were refused because of a limit.");
-    describe_histogram!(GROUP, Unit::Count, "Verbs that shared one commit of the SQLite writer.");
-    describe_gauge!(QUEUE, "Verbs that wait for the SQLite writer.");
+    describe_histogram!(GROUP, Unit::Count, "Verbs that shared one commit.");
+    describe_gauge!(QUEUE, "Verbs that wait to share a commit.");
     describe_gauge!("otaru_store_connections", "Connections to PostgreSQL, by what they do.");
     describe_gauge!("otaru_store_waiting", "Verbs that wait for a connection to PostgreSQL.");
     describe_gauge!("otaru_tenants", "Tenants.");
@@ -125,7 +125,7 @@ pub fn over_quota() {
     refused(crate::request::door(), "quota");
 }
 
-/// One commit of the SQLite writer: how many verbs shared it, and how many wait by now.
+/// One commit that verbs may share: how many did, and how many wait by now.
 pub(crate) fn group(verbs: usize, waiting: usize) {
     histogram!(GROUP).record(verbs as f64);
     gauge!(QUEUE).set(waiting as f64);

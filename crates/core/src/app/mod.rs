@@ -195,9 +195,20 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
-        let Some((nonce, expires_ms)) = caller.once.clone() else { return self.write_own(name, verb).await };
+        self.write_sharing(caller, name, false, verb).await
+    }
+
+    /// Like [`App::write`]; if `shares`, in a transaction with what others want at the same time: see [`Store::write_together`].
+    async fn write_sharing<T, F>(&self, caller: &Caller, name: &'static str, shares: bool, verb: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
+    {
+        let Some((nonce, expires_ms)) = caller.once.clone() else {
+            return self.write_own_sharing(name, shares, verb).await;
+        };
         let key_id = caller.key_id.clone();
-        self.write_own(name, move |tx| {
+        self.write_own_sharing(name, shares, move |tx| {
             Box::pin(async move {
                 if !store::access::use_nonce(tx, &key_id, &nonce, expires_ms).await? {
                     return Err(Error::Replayed);
@@ -214,7 +225,19 @@ impl App {
         T: Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
     {
-        telemetry::verb(name, self.inner.store.write_as(Some(name), verb)).await
+        self.write_own_sharing(name, false, verb).await
+    }
+
+    async fn write_own_sharing<T, F>(&self, name: &'static str, shares: bool, verb: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Clone + Send + 'static,
+    {
+        let store = &self.inner.store;
+        match shares {
+            true => telemetry::verb(name, store.write_together_as(Some(name), verb)).await,
+            false => telemetry::verb(name, store.write_as(Some(name), verb)).await,
+        }
     }
 
     async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T, Error>

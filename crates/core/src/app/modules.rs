@@ -212,14 +212,14 @@ pub(super) async fn product_in_space(
     product: &ProductRef,
     space_code: Option<&str>,
 ) -> Result<otaru_model::Product, Error> {
-    if let Some(code) = space_code {
-        products::space_of(tx, tenant, Some(code)).await?;
+    let found = products::find(tx, tenant, product).await;
+    let Some(code) = space_code else { return found };
+    if found.as_ref().is_ok_and(|found| found.space_code == code) {
+        return found;
     }
-    let found = products::find(tx, tenant, product).await?;
-    if space_code.is_some_and(|code| code != found.space_code) {
-        return Err(Error::not_found(Noun::Product, product.text()));
-    }
-    Ok(found)
+    // A space that is not there is told before a product that is not in it.
+    products::space_of(tx, tenant, Some(code)).await?;
+    found.and(Err(Error::not_found(Noun::Product, product.text())))
 }
 
 async fn apply(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use otaru_model::{
-    DeviceKind, Id, Integrity, Kinds, ModuleName, Package, PackageFile, PackageKind, Product, Right, Verification,
+    DeviceKind, Id, Integrity, ModuleName, Package, PackageFile, PackageKind, Product, Right, Verification,
 };
 use serde_json::{Map, Value};
 
@@ -141,7 +141,9 @@ impl App {
         let (app, tenant) = (self.clone(), caller.tenant);
         let now_ms = self.now_ms();
         let ids: Vec<Id> = prepared.iter().map(|_| self.new_id()).collect();
-        self.write(caller, verb, move |tx| {
+        // Who checks a cap waits for others who do, and a transaction of many packages is long enough by itself.
+        let shares = matches!(prepared.as_slice(), [only] if only.new.rules.max_packages.is_none());
+        self.write_sharing(caller, verb, shares, move |tx| {
             Box::pin(async move {
                 let mut products = Products::new();
                 let mut made = Vec::with_capacity(prepared.len());
@@ -247,11 +249,14 @@ async fn find_here(
         }
         FileSource::Object { bucket, key, .. } => {
             let name = || format!("{key} in the bucket {bucket}");
-            if store::objects::bucket_by_name(tx, tenant, bucket).await?.is_none() {
-                return Err(Error::not_found(Noun::Bucket, bucket));
-            }
-            let found = store::objects::get_and_hold(tx, tenant, bucket, key).await?;
-            let object = found.ok_or_else(|| Error::not_found(Noun::Object, name()))?;
+            let Some(object) = store::objects::get_and_hold(tx, tenant, bucket, key).await? else {
+                // An object is in a bucket that is there, so this is asked only by who finds none.
+                let bucket_is_there = store::objects::bucket_by_name(tx, tenant, bucket).await?.is_some();
+                return Err(match bucket_is_there {
+                    true => Error::not_found(Noun::Object, name()),
+                    false => Error::not_found(Noun::Bucket, bucket),
+                });
+            };
             (last_segment(key), object.size_bytes, object.sha256, object.md5, None)
         }
     };
@@ -363,7 +368,7 @@ async fn keep_rules(tx: &mut Tx<'_>, package: &Package, rules: &CreationRules) -
     }
     if let Some(limit) = rules.max_packages {
         let scope = store::counts::Scope::Door(&package.tenant, &package.door);
-        if store::counts::total(tx, scope, Kinds::All).await? > limit {
+        if store::counts::total_in_turn(tx, scope).await? > limit {
             return Err(Error::LimitReached { noun: Noun::Package, limit });
         }
     }

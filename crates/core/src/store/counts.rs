@@ -3,21 +3,37 @@
 //! A scope is what a dialect can filter by: the tenant, a space or a product, each for all kinds of module and for one.
 //! Totals for other filters are counted by index, which is cheap because few packages share a version.
 
+use std::collections::BTreeMap;
+
 use otaru_model::{Id, Kinds, ModuleKind, Package};
 
 use super::statement::statements;
-use super::{StoreError, Tx};
+use super::{Statement, StoreError, Tx, Value};
+
+/// The beginning of what adds up totals; which scopes follows.
+macro_rules! counted {
+    () => {
+        "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope"
+    };
+}
+pub(super) const COUNTED: &str = counted!();
 
 statements! {
-    ADD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, $3)
+    ADD = "INSERT INTO package_counts (slot, scope, n) VALUES ($1, $2, $3)
         ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
-    SUM = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope IN ($1, $2)";
+    /// As many as one package is part of: on PostgreSQL each would be waited for, and this is planned once.
+    ADD_SEVEN = "INSERT INTO package_counts (slot, scope, n) VALUES ($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9),
+            ($1, $10, $11), ($1, $12, $13), ($1, $14, $15)
+        ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n + excluded.n";
+    HOLD = "INSERT INTO package_counts (scope, slot, n) VALUES ($1, $2, 0)
+        ON CONFLICT (scope, slot) DO UPDATE SET n = package_counts.n";
+    SUM = concat!(counted!(), " IN ($1, $2)");
     LONG = "SELECT scope, CAST(SUM(n) AS BIGINT) FROM package_counts WHERE scope > $1
         GROUP BY scope HAVING SUM(n) >= CAST($2 AS BIGINT) ORDER BY scope LIMIT $3";
 }
 
-/// How many rows share the writes of one total where writers run at the same time.
-const SLOTS: i64 = 16;
+/// The row that those take turns at who check a cap. Nothing is counted in it, so nobody else waits for them.
+const TURNS: i64 = -1;
 
 /// What a total is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,23 +126,76 @@ pub fn lists(package: &Package, space: &Id) -> Vec<ListKey> {
     scopes(package, space).iter().flat_map(|scope| kinds.iter().map(|kinds| scope.list(*kinds))).collect()
 }
 
-/// Adds `by` (1 or -1) to every total that `package` is part of.
+/// Changes of totals, put together: however many packages a transaction adds, it changes each total once.
+#[derive(Debug, Default)]
+pub(super) struct Changes(BTreeMap<ListKey, i64>);
+
+impl Changes {
+    fn add(&mut self, package: &Package, space: &Id, by: i64) {
+        let kind = Kinds::One(package.module.kind());
+        for scope in scopes(package, space) {
+            *self.0.entry(scope.list(Kinds::All)).or_default() += by;
+            *self.0.entry(scope.list(kind)).or_default() += by;
+        }
+        *self.0.entry(Scope::Door(&package.tenant, &package.door).list(Kinds::All)).or_default() += by;
+    }
+
+    pub(super) fn append(&mut self, others: Changes) {
+        others.0.into_iter().for_each(|(key, by)| *self.0.entry(key).or_default() += by);
+    }
+
+    /// The statements that make them, as few as can be. Every transaction locks its rows in the same order, that of the keys,
+    /// so none waits for one that waits for it.
+    pub(super) fn statements(&self, slot: i64) -> Vec<(&'static Statement, Vec<Value<'_>>)> {
+        let changed: Vec<_> = self.0.iter().filter(|(_, by)| **by != 0).collect();
+        let (sevens, others) = changed.as_chunks::<7>();
+        let seven = sevens.iter().map(|changed| (&ADD_SEVEN, rows(slot, changed)));
+        seven.chain(others.iter().map(|changed| (&ADD, rows(slot, &[*changed])))).collect()
+    }
+
+    async fn make(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let statements = self.statements(tx.slot());
+        let statements: Vec<_> = statements.iter().map(|(statement, values)| (*statement, values.as_slice())).collect();
+        tx.execute_all(&statements).await
+    }
+}
+
+fn rows<'k>(slot: i64, changed: &[(&'k ListKey, &i64)]) -> Vec<Value<'k>> {
+    let pairs = changed.iter().flat_map(|(key, by)| [Value::Bytes(key.as_bytes()), Value::Int(**by)]);
+    std::iter::once(slot.into()).chain(pairs).collect()
+}
+
+/// Adds `by` (1 or -1) to every total that `package` is part of. Where transactions run side by side that is done when this one
+/// ends: others that change the same rows wait for no more than its commit.
 pub async fn add(tx: &mut Tx<'_>, package: &Package, space: &Id, by: i64) -> Result<(), StoreError> {
-    let slot = if tx.is_concurrent() { i64::from(package.id.as_bytes()[11]) % SLOTS } else { 0 };
-    let kind = Kinds::One(package.module.kind());
-    let mut keys = Vec::with_capacity(7);
-    for scope in scopes(package, space) {
-        keys.push((scope.list(Kinds::All), slot));
-        keys.push((scope.list(kind), slot));
+    if let Some(mut changes) = tx.changes_at_end() {
+        changes.add(package, space, by);
+        return Ok(());
     }
-    // One row only: who adds to it waits for the others, so a cap that is checked afterwards holds.
-    keys.push((Scope::Door(&package.tenant, &package.door).list(Kinds::All), 0));
-    // Every transaction locks its rows in the same order, so none waits for one that waits for it.
-    keys.sort();
-    for (key, slot) in keys {
-        tx.execute(&ADD, &[key.as_bytes().into(), slot.into(), by.into()]).await?;
+    let mut changes = Changes::default();
+    changes.add(package, space, by);
+    changes.make(tx).await
+}
+
+/// Makes the changes that wait for the transaction's end, for who reads totals in it.
+pub(super) async fn settle(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let changes = tx.changes_at_end().map(|mut changes| std::mem::take(&mut *changes));
+    match changes {
+        Some(changes) if !changes.0.is_empty() => changes.make(tx).await,
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The exact number of packages in `scope`, for who has added to it and checks a cap: others who do the same wait until the
+/// transaction ends, so the cap holds.
+pub async fn total_in_turn(tx: &mut Tx<'_>, scope: Scope<'_>) -> Result<u64, StoreError> {
+    let list = scope.list(Kinds::All);
+    settle(tx).await?;
+    // One writer is always in turn.
+    if tx.is_concurrent() {
+        tx.execute(&HOLD, &[list.as_bytes().into(), TURNS.into()]).await?;
+    }
+    total_of_list(tx, &list).await
 }
 
 /// The exact number of packages in `scope`.
@@ -136,6 +205,7 @@ pub async fn total(tx: &mut Tx<'_>, scope: Scope<'_>, kinds: Kinds) -> Result<u6
 
 /// The exact length of a list.
 pub async fn total_of_list(tx: &mut Tx<'_>, list: &ListKey) -> Result<u64, StoreError> {
+    settle(tx).await?;
     let [one, other] = list.counted();
     let total = tx.row(&SUM, &[one.as_bytes().into(), other.as_bytes().into()], |row| row.int(0)).await?.unwrap_or(0);
     u64::try_from(total).map_err(|_| StoreError::Unexpected("a total of packages is below zero".to_owned()))
@@ -143,6 +213,7 @@ pub async fn total_of_list(tx: &mut Tx<'_>, list: &ListKey) -> Result<u64, Store
 
 /// At most `limit` keys behind `after` of what has `least` packages or more, with their totals.
 pub async fn long(tx: &mut Tx<'_>, after: &ListKey, least: u64, limit: u32) -> Result<Vec<(ListKey, u64)>, StoreError> {
+    settle(tx).await?;
     let least = i64::try_from(least).unwrap_or(i64::MAX);
     let parameters = [after.as_bytes().into(), least.into(), i64::from(limit).into()];
     tx.rows(&LONG, &parameters, |row| Ok((ListKey(row.bytes(0)?.to_vec()), u64::try_from(row.int(1)?).unwrap_or(0))))

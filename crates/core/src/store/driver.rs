@@ -1,9 +1,11 @@
 //! Two databases behind one set of calls. A verb gets a [`Tx`] and does not know which it is.
 
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, ready};
 
+use super::counts::Changes;
 use super::postgres::{PostgresStore, Session};
 use super::sqlite::SqliteStore;
 use super::work::Body;
@@ -154,19 +156,41 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     {
-        let mut body = Body::new("write", name, verb);
         match &self.driver {
-            Driver::Sqlite(sqlite) => {
-                let (job, answer) = body.sent();
-                sqlite.write(job).await;
-                let gone = || StoreError::Unavailable("the store takes no writes now".to_owned());
-                answer.await.unwrap_or_else(|_| Err(gone().into()))
-            }
+            Driver::Sqlite(_) => self.write_together_as(name, verb).await,
             Driver::Postgres(postgres) => {
+                let mut body = Body::new("write", name, verb);
                 let kept = postgres.write(&mut body).await;
                 body.outcome(kept)
             }
         }
+    }
+
+    /// Like [`Store::write`], for what many do at once: a transaction is shared by those who wait for one. On PostgreSQL a verb
+    /// must not wait for a row that another verb holds, or only by chance: whoever shares its transaction would wait with it.
+    pub async fn write_together<T, E, F>(&self, verb: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
+    {
+        self.write_together_as(None, verb).await
+    }
+
+    /// Like [`Store::write_together`]; `name` is the verb's, for metrics and log, if it is one.
+    pub(crate) async fn write_together_as<T, E, F>(&self, name: Option<&'static str>, verb: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
+    {
+        let (job, answer) = Body::new("write", name, verb).sent();
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.write(job).await,
+            Driver::Postgres(postgres) => postgres.write_together(job),
+        }
+        let gone = || StoreError::Unavailable("the store takes no writes now".to_owned());
+        answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 
     /// Like [`Store::read`]; `name` is the verb's, for metrics and log, if it is one.
@@ -248,6 +272,23 @@ impl Tx<'_> {
         outcome
     }
 
+    /// Several statements in this order that need none of each other's answers: PostgreSQL gets all before it is waited for.
+    /// The first one's failure is told that fails.
+    pub async fn execute_all(&mut self, statements: &[(&Statement, &[Value<'_>])]) -> Result<(), StoreError> {
+        let Tx::Postgres(session) = self else {
+            for (statement, parameters) in statements {
+                self.execute(statement, parameters).await?;
+            }
+            return Ok(());
+        };
+        let started = Instant::now();
+        let outcome = super::postgres::execute_all(session, statements).await;
+        // Each is told with the time that all took: that is how long it was waited for.
+        let took = started.elapsed();
+        statements.iter().for_each(|(statement, _)| telemetry::statement(statement.name(), took));
+        outcome
+    }
+
     async fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
         match self {
             Tx::Sqlite(connection) => super::sqlite::prepare(connection, statement),
@@ -258,6 +299,22 @@ impl Tx<'_> {
     /// Whether other transactions may run at the same time.
     pub fn is_concurrent(&self) -> bool {
         matches!(self, Tx::Postgres(_))
+    }
+
+    /// The changes of totals that are made when the transaction ends, where others run at the same time.
+    pub(super) fn changes_at_end(&self) -> Option<MutexGuard<'_, Changes>> {
+        match self {
+            Tx::Sqlite(_) => None,
+            Tx::Postgres(session) => Some(session.changes()),
+        }
+    }
+
+    /// Which of the rows that share one total the transaction changes, so that those at the same time change others.
+    pub(super) fn slot(&self) -> i64 {
+        match self {
+            Tx::Sqlite(_) => 0,
+            Tx::Postgres(session) => session.slot(),
+        }
     }
 }
 

@@ -12,7 +12,8 @@ struct Migration {
     text: &'static str,
 }
 
-/// `{bytes}` stands for the type of binary columns, the only one that the two databases spell differently.
+/// `{bytes}` stands for the type of binary columns, the only one that the two databases spell differently. A line that begins with
+/// `{postgres}` tells PostgreSQL something that SQLite has no word for.
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "registry", text: include_str!("../../../../migrations/0001_registry.sql") },
     Migration { version: 2, name: "milestones", text: include_str!("../../../../migrations/0002_milestones.sql") },
@@ -20,6 +21,11 @@ const MIGRATIONS: &[Migration] = &[
         version: 3,
         name: "product_labels",
         text: include_str!("../../../../migrations/0003_product_labels.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "generic_plans",
+        text: include_str!("../../../../migrations/0004_generic_plans.sql"),
     },
 ];
 
@@ -39,8 +45,12 @@ pub struct MigrationStatus {
 }
 
 impl Migration {
-    fn sql(&self, bytes_type: &str) -> String {
-        self.text.replace("{bytes}", bytes_type)
+    fn sqlite_sql(&self) -> String {
+        self.text.replace("{bytes}", "BLOB").replace("{postgres}", "-- ")
+    }
+
+    fn postgres_sql(&self) -> String {
+        self.text.replace("{bytes}", "BYTEA").replace("{postgres}", "")
     }
 
     fn digest(&self) -> String {
@@ -93,7 +103,7 @@ fn sqlite_applied(connection: &Connection) -> Result<Vec<(i64, String)>, StoreEr
 pub(super) fn sqlite(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch(LEDGER)?;
     for migration in pending(&sqlite_applied(connection)?)? {
-        connection.execute_batch(&migration.sql("BLOB"))?;
+        connection.execute_batch(&migration.sqlite_sql())?;
         connection.execute_batch(&migration.record())?;
         tracing::info!(version = migration.version, name = migration.name, "migrated the database");
     }
@@ -128,7 +138,7 @@ async fn postgres_in_transaction(client: &tokio_postgres::Client) -> Result<(), 
     client.batch_execute(ADVISORY_LOCK).await?;
     client.batch_execute(LEDGER).await?;
     for migration in pending(&postgres_applied(client).await?)? {
-        client.batch_execute(&migration.sql("BYTEA")).await?;
+        client.batch_execute(&migration.postgres_sql()).await?;
         client.batch_execute(&migration.record()).await?;
         tracing::info!(version = migration.version, name = migration.name, "migrated the database");
     }

@@ -11,7 +11,7 @@ use otaru_model::Id;
 
 use super::counts::ListKey;
 use super::statement::statements;
-use super::{Statement, StoreError, Tx};
+use super::{Statement, StoreError, Tx, Value};
 
 statements! {
     HOLD_SHARED = "SELECT 1 FROM settings WHERE name = 'milestones' FOR SHARE";
@@ -112,10 +112,9 @@ pub async fn hold(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 
 /// Notes that the record `id` is gone from `lists`.
 pub async fn note_gap(tx: &mut Tx<'_>, lists: &[ListKey], id: &Id) -> Result<(), StoreError> {
-    for list in lists {
-        tx.execute(&ADD_GAP, &[list.as_bytes().into(), id.into()]).await?;
-    }
-    Ok(())
+    let gaps: Vec<[Value<'_>; 2]> = lists.iter().map(|list| [list.as_bytes().into(), id.into()]).collect();
+    let statements: Vec<_> = gaps.iter().map(|gap| (&ADD_GAP, &gap[..])).collect();
+    tx.execute_all(&statements).await
 }
 
 /// Takes the milestones of `list` away from its first gap upwards, all of them if it has none, to be laid again.

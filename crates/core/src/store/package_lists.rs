@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use otaru_model::{Id, Kinds, ModuleKind, PackageFilter, Page, PageOf};
 
-use super::counts::{self, ListKey, Scope};
+use super::counts::{self, COUNTED, ListKey, Scope};
 use super::packages::{FROM, SELECT, StoredPackage};
 use super::{Row, Statement, StoreError, Tx, Value, milestones};
 
@@ -19,6 +19,7 @@ pub async fn list<T: Send>(
     mut page: Page,
     show: Show<T>,
 ) -> Result<PageOf<T>, StoreError> {
+    counts::settle(tx).await?;
     let query = Query::new(tenant, filter);
     if page.limit == 0 {
         return Ok(PageOf { items: Vec::new(), total: query.total(tx).await? });
@@ -53,6 +54,7 @@ pub async fn lay_milestones(tx: &mut Tx<'_>, list: &ListKey, cutoff: Id) -> Resu
 /// Whether as many packages are above the last milestone of a list as its total says.
 pub async fn milestones_are_right(tx: &mut Tx<'_>, list: &ListKey) -> Result<bool, StoreError> {
     let Some((tag, of, kinds)) = list.parts() else { return Ok(true) };
+    counts::settle(tx).await?;
     milestones::hold(tx).await?;
     let Some(laid) = milestones::laid(tx, list).await? else { return Ok(true) };
     let [one, other] = list.counted();
@@ -207,8 +209,6 @@ fn forms_of(form: usize) -> &'static Forms {
         }
     })
 }
-
-const COUNTED: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM package_counts WHERE scope";
 
 /// The statements that go along one kind of list, oldest first.
 struct Along {

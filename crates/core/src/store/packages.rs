@@ -8,7 +8,7 @@ use super::counts;
 use super::driver::from_json;
 use super::milestones;
 use super::statement::statements;
-use super::{Row, StoreError, Tx};
+use super::{Row, StoreError, Tx, Value};
 
 /// What [`StoredPackage`] reads.
 macro_rules! columns {
@@ -187,14 +187,12 @@ pub async fn insert(tx: &mut Tx<'_>, new: &Package, space: &Id) -> Result<(), St
         new.created_ms.into(),
         new.updated_ms.into(),
     ];
-    tx.execute(&INSERT, &parameters).await?;
-    counts::add(tx, new, space, 1).await?;
-    for (position, file) in new.files.iter().enumerate() {
-        if let Some(sha256) = &file.sha256 {
-            add_blob(tx, &new.id, position, sha256).await?;
-        }
-    }
-    Ok(())
+    let digests = new.files.iter().enumerate().filter_map(|(position, file)| Some((position, file.sha256.as_ref()?)));
+    let blobs: Vec<_> = digests.map(|(position, sha256)| blob(&new.id, position, sha256)).collect();
+    let mut statements = vec![(&INSERT, &parameters[..])];
+    statements.extend(blobs.iter().map(|blob| (&ADD_BLOB, &blob[..])));
+    tx.execute_all(&statements).await?;
+    counts::add(tx, new, space, 1).await
 }
 
 pub async fn by_id(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Package>, StoreError> {
@@ -251,8 +249,11 @@ pub async fn unclaim(tx: &mut Tx<'_>, package: &Id, claim: &str) -> Result<(), S
 }
 
 pub async fn add_blob(tx: &mut Tx<'_>, package: &Id, position: usize, sha256: &Sha256) -> Result<(), StoreError> {
-    let position = i64::try_from(position).unwrap_or(i64::MAX);
-    tx.execute(&ADD_BLOB, &[package.into(), position.into(), sha256.into()]).await.map(drop)
+    tx.execute(&ADD_BLOB, &blob(package, position, sha256)).await.map(drop)
+}
+
+fn blob<'a>(package: &'a Id, position: usize, sha256: &'a Sha256) -> [Value<'a>; 3] {
+    [package.into(), i64::try_from(position).unwrap_or(i64::MAX).into(), sha256.into()]
 }
 
 /// Whether a package, an object or an upload is of these bytes.

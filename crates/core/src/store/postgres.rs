@@ -1,29 +1,42 @@
 //! PostgreSQL: a pool of connections, each with its prepared statements.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use futures::future::join;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
+use futures::future::{join, join_all};
+use tokio_postgres::types::ToSql;
 
+use super::counts::Changes;
 use super::postgres_address::Address;
-use super::work::{self, Work};
+use super::postgres_groups::Groups;
+use super::postgres_transaction::OpenTransaction;
+use super::postgres_values::as_parameters;
+use super::work::{self, Job, Work};
 use super::{Connections, MigrationStatus, Row, Statement, StoreError, Tx, Value, migrate};
 
 /// How long a verb waits for a connection while all of them are busy.
 const WAIT: Duration = Duration::from_secs(10);
-/// What every connection is told: a statement or a transaction that hangs ends, and with it what it locks.
-const SESSION: &str = "SET statement_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s'";
+/// What every connection is told: a statement or a transaction that hangs ends, and with it what it locks. And a statement is
+/// planned once and not for each of its values: every list has an index to go along.
+const SESSION: &str = "SET statement_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s';
+    SET plan_cache_mode = force_generic_plan";
 /// How often a verb is tried that lost a race or its connection.
 const ATTEMPTS: u32 = 4;
+/// How many rows share the writes of one total. Whoever reads it adds up as many.
+const SLOTS: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(super) struct PostgresStore {
-    pool: Pool,
+    pub(super) pool: Pool,
+    pub(super) groups: Arc<Groups>,
+    /// Where this copy's transactions begin with the slots, and how many have taken one: copies that run side by side and
+    /// transactions of one copy rarely have the same.
+    first_slot: usize,
+    slots_taken: Arc<AtomicUsize>,
 }
 
 /// A connection while a verb runs on it.
@@ -31,7 +44,11 @@ pub struct Session<'c> {
     client: &'c ClientWrapper,
     /// What still has to be said before the first statement. It goes out together with that, without waiting in between.
     begin: Option<&'static str>,
+    slot: i64,
+    /// What the totals are to be changed by before the commit.
+    changes: Mutex<Changes>,
     has_begun: AtomicBool,
+    failed: AtomicBool,
     /// A statement failed in a way that a new attempt may not meet: a deadlock, a lost race, a connection that broke.
     may_try_again: AtomicBool,
 }
@@ -50,7 +67,25 @@ impl PostgresStore {
             }))
             .build()
             .map_err(|error| StoreError::Unexpected(error.to_string()))?;
-        Ok(PostgresStore { pool })
+        let [first_slot] = crate::clock::random::<1>();
+        Ok(PostgresStore {
+            groups: Arc::new(Groups::new(max_connections)),
+            pool,
+            first_slot: usize::from(first_slot),
+            slots_taken: Arc::default(),
+        })
+    }
+
+    /// Hands a verb to those who share transactions.
+    pub(super) fn write_together(&self, job: Box<dyn Job>) {
+        super::postgres_groups::take_in(self, job);
+    }
+
+    /// The slot of a transaction: a group's own, or one of the others in turn.
+    pub(super) fn slot(&self, group: Option<usize>) -> i64 {
+        let others = SLOTS - super::postgres_groups::AT_ONCE;
+        let turn = || super::postgres_groups::AT_ONCE + self.slots_taken.fetch_add(1, Ordering::Relaxed) % others;
+        i64::try_from((self.first_slot + group.unwrap_or_else(turn)) % SLOTS).unwrap_or(0)
     }
 
     pub(super) fn connections(&self) -> Connections {
@@ -74,12 +109,19 @@ impl PostgresStore {
     pub(super) async fn write(&self, verb: &mut dyn Work) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
-            let open = OpenTransaction { client: Some(self.pool.get().await?) };
-            let session = Session::new(open.client(), Some("BEGIN"));
+            let open = OpenTransaction::on(self.pool.get().await?);
+            let slot = self.slot(None);
+            let session = Session::new(open.client(), Some("BEGIN"), slot);
             let went_well = work::run(verb, &mut Tx::Postgres(&session)).await;
-            let (has_begun, may_try_again) = session.end();
+            let Ended { has_begun, may_try_again, failed, changes } = session.end();
+            if went_well && failed {
+                // The database would take the whole transaction back and call that a commit.
+                open.roll_back(has_begun).await;
+                return Err(passed_over());
+            }
             if went_well {
-                match open.commit(has_begun).await {
+                let before = (!has_begun).then_some("BEGIN");
+                match open.commit(before, has_begun, &changes, slot).await {
                     Ok(()) => return Ok(()),
                     Err(error) if attempt < ATTEMPTS && lost_a_race(&error) => {}
                     Err(error) => return Err(error.into()),
@@ -100,9 +142,9 @@ impl PostgresStore {
         let mut attempt = 1;
         loop {
             let client = self.pool.get().await?;
-            let session = Session::new(&client, None);
+            let session = Session::new(&client, None, 0);
             let went_well = work::run(query, &mut Tx::Postgres(&session)).await;
-            let (_, may_try_again) = session.end();
+            let may_try_again = session.end().may_try_again;
             if went_well || !may_try_again || attempt == ATTEMPTS {
                 return Ok(());
             }
@@ -119,8 +161,13 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(attempt) * (5 + u64::from(jitter) / 8))
 }
 
+/// What becomes of a verb that goes on after one of its statements failed.
+pub(super) fn passed_over() -> StoreError {
+    StoreError::Unexpected("a verb passed over a statement that failed".to_owned())
+}
+
 /// Deadlocks and serialization failures: the database has rolled the transaction back.
-fn lost_a_race(error: &tokio_postgres::Error) -> bool {
+pub(super) fn lost_a_race(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("40"))
 }
 
@@ -135,12 +182,26 @@ fn lost_its_connection(error: &tokio_postgres::Error) -> bool {
 }
 
 impl<'c> Session<'c> {
-    fn new(client: &'c ClientWrapper, begin: Option<&'static str>) -> Session<'c> {
-        Session { client, begin, has_begun: AtomicBool::new(false), may_try_again: AtomicBool::new(false) }
+    pub(super) fn new(client: &'c ClientWrapper, begin: Option<&'static str>, slot: i64) -> Session<'c> {
+        let [has_begun, failed, may_try_again] = [const { AtomicBool::new(false) }; 3];
+        Session { client, begin, slot, changes: Mutex::default(), has_begun, failed, may_try_again }
     }
 
-    fn end(self) -> (bool, bool) {
-        (self.has_begun.into_inner(), self.may_try_again.into_inner())
+    pub(super) fn end(self) -> Ended {
+        Ended {
+            has_begun: self.has_begun.into_inner(),
+            failed: self.failed.into_inner(),
+            may_try_again: self.may_try_again.into_inner(),
+            changes: self.changes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    pub(super) fn slot(&self) -> i64 {
+        self.slot
+    }
+
+    pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepared(&self, statement: &Statement) -> Result<tokio_postgres::Statement, StoreError> {
@@ -162,6 +223,7 @@ impl<'c> Session<'c> {
 
     fn heed<T>(&self, result: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
         result.map_err(|error| {
+            self.failed.store(true, Ordering::Relaxed);
             if lost_a_race(&error) || lost_its_connection(&error) {
                 self.may_try_again.store(true, Ordering::Relaxed);
             }
@@ -170,80 +232,13 @@ impl<'c> Session<'c> {
     }
 }
 
-/// A transaction that cannot leak back into the pool: if its verb is abandoned half way, the connection is closed.
-struct OpenTransaction {
-    client: Option<Object>,
-}
-
-impl OpenTransaction {
-    fn client(&self) -> &ClientWrapper {
-        match &self.client {
-            Some(client) => client,
-            None => unreachable!("the connection is given back only when the transaction ends"),
-        }
-    }
-
-    async fn commit(mut self, has_begun: bool) -> Result<(), tokio_postgres::Error> {
-        if has_begun {
-            self.client().batch_execute("COMMIT").await?;
-        }
-        drop(self.client.take());
-        Ok(())
-    }
-
-    async fn roll_back(mut self, has_begun: bool) {
-        if !has_begun || self.client().batch_execute("ROLLBACK").await.is_ok() {
-            drop(self.client.take());
-        }
-    }
-}
-
-impl Drop for OpenTransaction {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
-            drop(Object::take(client));
-        }
-    }
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
-            Value::Null => Ok(IsNull::Yes),
-            Value::Int(number) => number.to_sql(ty, out),
-            Value::Text(text) => text.to_sql(ty, out),
-            Value::Bytes(bytes) => bytes.to_sql(ty, out),
-        }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT8 | Type::TEXT | Type::BYTEA)
-    }
-
-    fn to_sql_checked(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let fits = match self {
-            Value::Null => Value::accepts(ty),
-            Value::Int(_) => *ty == Type::INT8,
-            Value::Text(_) => *ty == Type::TEXT,
-            Value::Bytes(_) => *ty == Type::BYTEA,
-        };
-        if !fits {
-            return Err(format!("{self:?} does not fit a parameter of type {ty}").into());
-        }
-        self.to_sql(ty, out)
-    }
-
-    fn encode_format(&self, _ty: &Type) -> Format {
-        Format::Binary
-    }
-}
-
-fn as_parameters<'v>(parameters: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+/// What a session came to.
+pub(super) struct Ended {
+    /// What had to be said before the first statement was said.
+    pub(super) has_begun: bool,
+    pub(super) failed: bool,
+    pub(super) may_try_again: bool,
+    pub(super) changes: Changes,
 }
 
 /// Also refuses a statement with a parameter that no [`Value`] fits.
@@ -275,4 +270,19 @@ pub(super) async fn execute(
     let prepared = session.prepared(statement).await?;
     let parameters = as_parameters(parameters);
     session.run(session.client.execute(&prepared, &parameters)).await
+}
+
+pub(super) async fn execute_all(
+    session: &Session<'_>,
+    statements: &[(&Statement, &[Value<'_>])],
+) -> Result<(), StoreError> {
+    // Who waits for one to be prepared would be overtaken by those behind it.
+    let mut prepared = Vec::with_capacity(statements.len());
+    for (statement, parameters) in statements {
+        prepared.push((session.prepared(statement).await?, as_parameters(parameters)));
+    }
+    // They are sent in the order in which they are polled first.
+    let sent =
+        prepared.iter().map(|(statement, parameters)| session.run(session.client.execute(statement, parameters)));
+    join_all(sent).await.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
 }

@@ -56,6 +56,7 @@ mod on {
             every_statement_can_be_prepared,
             a_statement_that_does_not_fit_is_named,
             an_address_that_is_none_is_refused,
+            a_page_goes_along_its_own_index_whoever_has_most_packages,
         }
         milestones {
             a_page_by_number_is_the_same_page_with_milestones,
@@ -116,6 +117,11 @@ mod on {
         writes {
             an_error_leaves_nothing_behind,
             a_panic_hurts_only_its_own_verb,
+            of_verbs_that_share_a_transaction_each_fails_by_itself,
+            who_shares_a_transaction_is_answered_after_its_commit,
+            verbs_that_share_a_transaction_begin_again_after_a_lost_race,
+            statements_that_go_out_together_take_effect_in_their_order,
+            a_verb_that_passes_over_a_failure_leaves_all_or_nothing,
             a_verb_that_is_abandoned_leaves_nothing_behind,
             an_answer_comes_after_the_commit,
             what_was_answered_is_there_after_reopening,

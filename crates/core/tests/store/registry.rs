@@ -4,10 +4,10 @@ use otaru_core::store::counts::{self, Scope};
 use otaru_core::store::modules::{self, ModuleFilter};
 use otaru_core::store::packages::{self, Import};
 use otaru_core::store::products::{self, ProductFilter};
-use otaru_core::store::{StoreError, settings};
+use otaru_core::store::{StoreError, package_lists, settings};
 use otaru_model::{
-    DeviceKind, Id, Integrity, Kinds, Module, ModuleKind, ModuleName, Package, PackageKind, Page, Product,
-    ProductDraft, Verification,
+    DeviceKind, Id, Integrity, Kinds, Module, ModuleKind, ModuleName, Package, PackageFilter, PackageKind, Page,
+    Product, ProductDraft, Verification,
 };
 
 use crate::nouns::{extra, file, id, module, package, product, sha256, text, town};
@@ -316,6 +316,10 @@ pub async fn totals_follow_every_change(place: &Place) {
     // The packages of a door are counted for its cap, whatever their kind.
     assert_eq!(totals().await[..3], [[5, 3, 2, 1, 2], [4, 3, 2, 1, 1], [3, 3, 2, 1, 0]]);
     assert_eq!(totals().await[3][0], 5);
+    for _ in 0..2 {
+        let total = commit!(store, tx => counts::total_in_turn(tx, Scope::Door(&id(1), "test")).await?);
+        assert_eq!(total, 5, "taking turns changes nothing");
+    }
 
     let gone = commit!(store, tx => {
         let package = package(1001, 1, &product(101, 11), "firmware");
@@ -326,6 +330,20 @@ pub async fn totals_follow_every_change(place: &Place) {
 
     commit!(store, tx => counts::add(tx, &package(1007, 1, &product(103, 12), "firmware"), &id(12), 1).await?);
     assert_eq!(totals().await[..3], [[5, 3, 2, 1, 2], [3, 2, 1, 1, 1], [2, 2, 1, 1, 0]]);
+
+    // Who changes totals and reads them in the same transaction reads what they will be.
+    let within = commit!(store, tx => {
+        let (here, gone) = (package(1008, 1, &product(103, 12), "firmware"), package(1007, 1, &product(103, 12), "firmware"));
+        let mut seen = Vec::new();
+        for (package, by) in [(&here, 1), (&here, 1), (&gone, -1)] {
+            counts::add(tx, package, &id(12), by).await?;
+            seen.push(counts::total(tx, Scope::Tenant(&id(1)), Kinds::All).await?);
+            seen.push(package_lists::list(tx, &id(1), &PackageFilter::default(), Page::first(1)).await?.total);
+        }
+        seen
+    });
+    assert_eq!(within, [6, 6, 7, 7, 6, 6]);
+    assert_eq!(totals().await[0], [6, 4, 3, 1, 2]);
 }
 
 pub async fn imports_are_taken_one_package_at_a_time_until_they_end(place: &Place) {

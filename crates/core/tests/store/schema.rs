@@ -1,7 +1,8 @@
 //! The schema: migrated once, in step with the program; and every statement fits it.
 
-use otaru_core::store::{MigrationStatus, Statement, Store, StoreError, statement};
+use otaru_core::store::{MigrationStatus, Statement, Store, StoreError, packages, statement};
 
+use crate::nouns;
 use crate::place::Place;
 
 static NEWER: Statement = Statement::new("INSERT INTO migrations (version, name, digest) VALUES (999, 'later', 'x')");
@@ -80,4 +81,41 @@ pub async fn an_address_that_is_none_is_refused(place: &Place) {
         false => format!("sqlite:{}", place.folder.path().display()),
     };
     assert!(matches!(Store::open(&nowhere).await, Err(StoreError::Unavailable(_))), "{nowhere}");
+}
+
+/// A tenant with few packages beside one with nearly all: its pages must not be looked for among the other's.
+pub async fn a_page_goes_along_its_own_index_whoever_has_most_packages(place: &Place) {
+    // Statistics change nothing about SQLite's plans: it is told not to look at values, and has none.
+    if !place.is_shared() {
+        return;
+    }
+    static FILL: Statement = Statement::new(
+        "INSERT INTO packages SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), p.tenant_id, p.space_id, p.product_id, p.module,
+            p.module_kind, p.version || n, p.name, p.description, p.custom_info, p.kind, p.source_versions, p.verification,
+            p.integrity, p.integrity_note, p.files, p.device_type, p.model, p.manufacturer, p.protocol, p.made_on, p.door,
+            p.extra, p.created_ms, p.updated_ms
+        FROM packages p, generate_series(100000, 140000) n WHERE p.id = $1",
+    );
+    static ANALYZE: Statement = Statement::new("ANALYZE packages");
+    let store = nouns::town(place).await;
+    let one = nouns::package(1000, 1, &nouns::product(101, 11), "firmware");
+    let id = one.id;
+    commit!(store, tx => packages::insert(tx, &one, &nouns::id(11)).await?);
+    commit!(store, tx => tx.execute(&FILL, &[(&id).into()]).await?);
+    commit!(store, tx => tx.execute(&ANALYZE, &[]).await?);
+    let page = statement::all().into_iter().find(|statement| {
+        statement.name().ends_with("::PAGE") && statement.text().contains("WHERE p.tenant_id = $1 AND p.id < $3")
+    });
+    let page = page.expect("a page of all packages of a tenant is one of the statements");
+    let prepare: &'static Statement =
+        Box::leak(Box::new(Statement::composed("PREPARE", format!("PREPARE page AS {}", page.text()))));
+    static EXPLAIN: Statement = Statement::new(
+        "EXPLAIN (COSTS OFF) EXECUTE page (decode('01', 'hex'), decode('02', 'hex'), decode('03', 'hex'), 10)",
+    );
+    let plan = look!(store, tx => {
+        tx.execute(prepare, &[]).await?;
+        tx.rows(&EXPLAIN, &[], |row| row.string(0)).await?
+    });
+    let plan = plan.join("\n");
+    assert!(plan.contains("packages_tenant on packages") && plan.contains("tenant_id = $1"), "{plan}");
 }

@@ -84,6 +84,148 @@ pub async fn a_panic_hurts_only_its_own_verb(place: &Place) {
     make_tenant(&store, 100).await.unwrap();
 }
 
+/// Verbs of which many share a transaction; `number` says how one ends.
+async fn make_tenant_together(store: &Store, number: u64) -> Result<(), StoreError> {
+    static WRONG: Statement = Statement::new("SELECT no_such_column FROM tenants");
+    store
+        .write_together(move |tx| {
+            Box::pin(async move {
+                if number % 5 == 4 {
+                    return Err(StoreError::Unexpected(format!("no {number} before its first statement")));
+                }
+                tenants::insert(tx, &tenant(number)).await?;
+                match number % 5 {
+                    0 | 1 => Ok(()),
+                    2 => Err(StoreError::Unexpected(format!("no {number}"))),
+                    _ if number.is_multiple_of(2) => tx.execute(&WRONG, &[]).await.map(drop),
+                    _ => panic!("a test makes verb {number} panic"),
+                }
+            })
+        })
+        .await
+}
+
+pub async fn of_verbs_that_share_a_transaction_each_fails_by_itself(place: &Place) {
+    let store = place.store().await;
+    let verbs = (0..200).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { make_tenant_together(&store, number).await })
+    });
+    for (number, verb) in verbs.collect::<Vec<_>>().into_iter().enumerate() {
+        let outcome = verb.await.unwrap();
+        assert_eq!(outcome.is_ok(), number % 5 < 2, "verb {number}: {outcome:?}");
+    }
+    let found = look!(store, tx => tenants::list(tx).await?);
+    assert_eq!(found, (0..200).filter(|number| number % 5 < 2).map(tenant).collect::<Vec<_>>());
+    // One by one, too: each has its transaction to itself, and what fails in it is no longer there for the next.
+    for number in 300..320 {
+        assert_eq!(make_tenant_together(&store, number).await.is_ok(), number % 5 < 2, "verb {number}");
+    }
+    assert_eq!(tenants_of(&store).await, 88);
+}
+
+pub async fn who_shares_a_transaction_is_answered_after_its_commit(place: &Place) {
+    let store = place.store().await;
+    let other = Store::connect(&place.url).unwrap();
+    let writers = (0..200u64).map(|number| {
+        let (store, other) = (store.clone(), other.clone());
+        tokio::spawn(async move {
+            let made =
+                store.write_together(move |tx| Box::pin(async move { tenants::insert(tx, &tenant(number)).await }));
+            made.await.unwrap();
+            look!(other, tx => tenants::by_id(tx, &tenant(number).id).await?)
+        })
+    });
+    for (number, seen) in writers.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(seen.await.unwrap(), Some(tenant(number as u64)));
+    }
+}
+
+pub async fn verbs_that_share_a_transaction_begin_again_after_a_lost_race(place: &Place) {
+    let store = place.store().await;
+    let is_shared = place.is_shared();
+    let verb = |first: &'static str, second: &'static str| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store
+                .write_together(move |tx| {
+                    Box::pin(async move {
+                        settings::get_or_put(tx, first, "x").await?;
+                        if is_shared {
+                            // Long enough for the other group to hold what this one wants.
+                            tokio::time::sleep(Duration::from_millis(300)).await;
+                        }
+                        settings::get_or_put(tx, second, "x").await
+                    })
+                })
+                .await
+        })
+    };
+    let (one, other) = (verb("a", "b"), verb("b", "a"));
+    // These come while those wait: some are in their transactions.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let others = (0..20).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { make_tenant_together(&store, number * 5).await })
+    });
+    for outcome in others.collect::<Vec<_>>() {
+        outcome.await.unwrap().unwrap();
+    }
+    let outcomes = [one.await.unwrap(), other.await.unwrap()];
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(tenants_of(&store).await, 20);
+}
+
+pub async fn statements_that_go_out_together_take_effect_in_their_order(place: &Place) {
+    static PUT: Statement = Statement::new("INSERT INTO settings (name, value) VALUES ($1, $2)");
+    static APPEND: Statement = Statement::new("UPDATE settings SET value = value || $2 WHERE name = $1");
+    static WRONG: Statement = Statement::new("INSERT INTO settings (name, value) VALUES ($1, NULL)");
+    let store = place.store().await;
+    let value = async || look!(store, tx => settings::get(tx, "a").await?);
+    // One of them is known to its connection already, the others have to be prepared first.
+    commit!(store, tx => tx.execute(&APPEND, &["a".into(), "x".into()]).await?);
+    commit!(store, tx => {
+        tx.execute_all(&[
+            (&PUT, &["a".into(), "1".into()]),
+            (&APPEND, &["a".into(), "2".into()]),
+            (&APPEND, &["a".into(), "3".into()]),
+        ]).await?
+    });
+    assert_eq!(value().await.as_deref(), Some("123"));
+    let failed = store.write(|tx| {
+        Box::pin(async move { tx.execute_all(&[(&APPEND, &["a".into(), "4".into()]), (&WRONG, &["b".into()])]).await })
+    });
+    assert!(matches!(failed.await, Err(StoreError::Unexpected(text)) if text.to_lowercase().contains("null")));
+    assert_eq!(value().await.as_deref(), Some("123"));
+}
+
+pub async fn a_verb_that_passes_over_a_failure_leaves_all_or_nothing(place: &Place) {
+    static WRONG: Statement = Statement::new("SELECT no_such_column FROM tenants");
+    let store = place.store().await;
+    for number in 0..4 {
+        let alone = store.write(move |tx| {
+            Box::pin(async move {
+                tenants::insert(tx, &tenant(number)).await?;
+                let _ = tx.execute(&WRONG, &[]).await;
+                Ok::<_, StoreError>(())
+            })
+        });
+        let together = store.write_together(move |tx| {
+            Box::pin(async move {
+                tenants::insert(tx, &tenant(100 + number)).await?;
+                let _ = tx.execute(&WRONG, &[]).await;
+                Ok::<_, StoreError>(())
+            })
+        });
+        // SQLite goes on after it, PostgreSQL does not: what matters is that the caller is told which.
+        let (alone, together) = futures::future::join(alone, together).await;
+        for (number, outcome) in [(number, alone), (100 + number, together)] {
+            let there = look!(store, tx => tenants::by_id(tx, &tenant(number).id).await?).is_some();
+            assert_eq!(there, outcome.is_ok(), "{outcome:?}");
+        }
+    }
+}
+
 pub async fn a_verb_that_is_abandoned_leaves_nothing_behind(place: &Place) {
     let store = place.store().await;
     for number in 0..20 {
