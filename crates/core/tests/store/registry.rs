@@ -338,7 +338,7 @@ pub async fn totals_follow_every_change(place: &Place) {
         for (package, by) in [(&here, 1), (&here, 1), (&gone, -1)] {
             counts::add(tx, package, &id(12), by).await?;
             seen.push(counts::total(tx, Scope::Tenant(&id(1)), Kinds::All).await?);
-            seen.push(package_lists::list(tx, &id(1), &PackageFilter::default(), Page::first(1)).await?.total);
+            seen.push(package_lists::list(tx, &id(1), &PackageFilter::default(), Page::first(1), |package| package.to_package()).await?.total);
         }
         seen
     });
