@@ -125,7 +125,10 @@ impl rusqlite::ToSql for Parameter {
 
 pub fn pool(url: &str, connections: usize) -> Result<Pool, Box<dyn Error>> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Ok(Pool::builder(Manager::from_config(url.parse()?, NoTls, manager)).max_size(connections).build()?)
+    let mut config: tokio_postgres::Config = url.parse()?;
+    // As the server has it (docs/adr/0016-generic-plans.md): planning would be most of what a page costs.
+    config.options("-c plan_cache_mode=force_generic_plan");
+    Ok(Pool::builder(Manager::from_config(config, NoTls, manager)).max_size(connections).build()?)
 }
 
 fn postgres(url: &str, statement: &str, parameters: Vec<Parameter>, body: Arc<[u8]>) -> Result<Router, Box<dyn Error>> {

@@ -12,9 +12,15 @@ impl App {
     /// comes back. The id is public and the same for all callers; the secret never leaves the server. Both are hexadecimal
     /// digits, other ones for each `purpose`.
     pub fn service_key(&self, purpose: &str) -> (String, Secret) {
-        let id = hex::encode(self.inner.key.sign(b"service key id", purpose.as_bytes()));
         let secret = hex::encode(self.inner.key.sign(b"service key secret", purpose.as_bytes()));
-        (id[..SERVICE_KEY_ID_DIGITS].to_owned(), Secret::new(secret))
+        (self.service_key_id(purpose), Secret::new(secret))
+    }
+
+    /// The id of such a pair alone.
+    pub fn service_key_id(&self, purpose: &str) -> String {
+        let mut id = hex::encode(self.inner.key.sign(b"service key id", purpose.as_bytes()));
+        id.truncate(SERVICE_KEY_ID_DIGITS);
+        id
     }
 
     /// The secret that devices of a product may register with, 32 hexadecimal digits. Who may not publish does not see it.

@@ -72,10 +72,9 @@ impl SqliteStore {
 
     pub(super) fn read(&self, query: &mut dyn Work) -> Result<(), StoreError> {
         let mut connection = self.reader()?;
-        // Prepared once for each connection: reading their text would take as long as a look-up.
-        connection.prepare_cached("BEGIN")?.execute([])?;
+        told(&connection, "BEGIN")?;
         let outcome = complete(work::run(query, &mut Tx::Sqlite(&mut connection)));
-        let ended = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        let ended = told(&connection, "COMMIT");
         if ended.is_ok() {
             self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
@@ -102,6 +101,12 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
+/// Says where a transaction begins or ends, by a statement that is prepared once for each connection: reading its text would
+/// take as long as a look-up.
+fn told(connection: &Connection, statement: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
+}
+
 /// What every connection needs, reading or writing.
 fn prepare_connection(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(256);
@@ -120,7 +125,7 @@ fn prepare_connection(connection: &Connection) -> Result<(), StoreError> {
 fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
     let mut batch = Vec::with_capacity(VERBS_PER_COMMIT);
     while jobs.blocking_recv_many(&mut batch, VERBS_PER_COMMIT) > 0 {
-        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+        let begun = told(&connection, "BEGIN IMMEDIATE").map_err(StoreError::from);
         let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::with_capacity(batch.len());
         if begun.is_ok() {
             for mut job in batch.drain(..) {
@@ -134,7 +139,7 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>
             }
         }
         let verbs = done.len();
-        let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
+        let committed = begun.and_then(|()| told(&connection, "COMMIT").map_err(StoreError::from));
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
@@ -157,13 +162,15 @@ fn write_loop(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>
 
 /// Runs a verb so that an error, or a panic in it, takes back only what the verb did.
 fn in_savepoint(connection: &mut Connection, verb: &mut dyn Job) -> Result<(), StoreError> {
-    connection.execute_batch("SAVEPOINT verb")?;
+    told(connection, "SAVEPOINT verb")?;
     let request = verb.request();
     let work = || request::for_the_same(request, || complete(work::run(verb, &mut Tx::Sqlite(connection))));
     let outcome = catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned())));
-    let end = if matches!(outcome, Ok(true)) { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
-    connection.execute_batch(end)?;
+    if !matches!(outcome, Ok(true)) {
+        told(connection, "ROLLBACK TO verb")?;
+    }
+    told(connection, "RELEASE verb")?;
     outcome.map(drop)
 }
 

@@ -116,6 +116,7 @@ mod on {
         }
         writes {
             an_error_leaves_nothing_behind,
+            commits_are_counted_where_all_are_seen,
             a_panic_hurts_only_its_own_verb,
             of_verbs_that_share_a_transaction_each_fails_by_itself,
             who_shares_a_transaction_is_answered_after_its_commit,

@@ -55,6 +55,18 @@ pub async fn an_error_leaves_nothing_behind(place: &Place) {
     assert_eq!(tenants_of(&store).await, 30);
 }
 
+/// Whoever was told of a commit finds another number; reading makes none. Where other copies commit too, there is no number.
+pub async fn commits_are_counted_where_all_are_seen(place: &Place) {
+    let store = place.store().await;
+    let before = store.commits();
+    assert_eq!(before.is_some(), !store.is_shared());
+    make_tenant(&store, 2).await.unwrap();
+    let after = store.commits();
+    assert_eq!(after != before, before.is_some());
+    assert_eq!(tenants_of(&store).await, 1);
+    assert_eq!(store.commits(), after);
+}
+
 pub async fn a_panic_hurts_only_its_own_verb(place: &Place) {
     let store = place.store().await;
     let panicking = |number: u64| {

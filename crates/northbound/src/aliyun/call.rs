@@ -14,6 +14,7 @@ use crate::wire::limits::{Limit, limit_of};
 pub struct Call<'a> {
     pub app: &'a App,
     pub settings: &'a Settings,
+    pub link_key_id: &'a str,
     pub operation: &'static Operation,
     pub caller: &'a Caller,
     pub parameters: &'a Parameters,

@@ -77,8 +77,9 @@ impl Door {
             return Err(Failure::missing(name));
         }
         self.check_instance(parameters)?;
-        let (app, settings) = (&self.app, &self.settings);
-        operations::run(&Call { app, settings, operation, caller: &caller, parameters, request_id, format }).await
+        let (app, settings, link_key_id) = (&self.app, &self.settings, self.link_key_id.as_str());
+        let caller = &caller;
+        operations::run(&Call { app, settings, link_key_id, operation, caller, parameters, request_id, format }).await
     }
 
     /// A server with an instance id wants it named; one without takes any or none.

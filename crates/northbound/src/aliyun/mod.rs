@@ -104,6 +104,8 @@ impl Default for Settings {
 struct Door {
     app: App,
     settings: Settings,
+    /// The id that download links carry.
+    link_key_id: String,
     quotas: HashMap<&'static str, Quota>,
     nonces: nonces::Nonces,
 }
@@ -114,7 +116,8 @@ pub fn router(app: App, settings: Settings) -> Router {
         let calls = settings.calls_per_second.get(operation.name).copied().unwrap_or(operation.calls_per_second);
         (operation.name, Quota::new(calls.div_ceil(settings.copies.max(1)), 1_000))
     });
-    let door = Door { quotas: quotas.collect(), nonces: nonces::Nonces::default(), app, settings };
+    let link_key_id = app.service_key_id(shapes::LINK_KEY);
+    let door = Door { link_key_id, quotas: quotas.collect(), nonces: nonces::Nonces::default(), app, settings };
     Router::new()
         .route("/", any(door::answer))
         .route(FORM_PATH, any(form::answer))

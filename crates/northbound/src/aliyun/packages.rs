@@ -120,7 +120,7 @@ pub async fn query(call: &Call<'_>) -> Result<Record<'static>, Failure> {
     let package = call.app.show_package(call.caller, &firmware_id(call)?).await?;
     Ok(Record::new()
         .with("RequestId", call.request_id)
-        .with("FirmwareInfo", shapes::details(call.app, &package, &package.facts()))
+        .with("FirmwareInfo", shapes::details(call, &package, &package.facts()))
         .with("Success", true)
         .into_owned())
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use otaru_core::app::{App, StoreError, StoredPackage};
+use otaru_core::app::{StoreError, StoredPackage};
 use otaru_model::{Integrity, Package, PackageFacts, PackageFile, PackageKind, Verification};
 
 use super::answer::{Record, Value};
@@ -67,15 +67,15 @@ pub fn xml_row(package: &StoredPackage<'_>) -> Result<String, StoreError> {
 }
 
 /// The answer of QueryOTAFirmware.
-pub fn details<'a>(app: &App, package: &'a Package, facts: &'a PackageFacts<'a>) -> Record<'a> {
-    Shape { package: facts, files: &package.files, details: Some((app, package)) }.record()
+pub fn details<'a>(call: &Call<'_>, package: &'a Package, facts: &'a PackageFacts<'a>) -> Record<'a> {
+    Shape { package: facts, files: &package.files, details: Some((call, package)) }.record()
 }
 
 /// What ListOTAFirmware and QueryOTAFirmware say alike, and what only the latter says.
 struct Shape<'a, 'd> {
     package: &'a PackageFacts<'a>,
     files: &'a [PackageFile],
-    details: Option<(&'d App, &'d Package)>,
+    details: Option<(&'d Call<'d>, &'d Package)>,
 }
 
 impl<'a> Shape<'a, '_> {
@@ -99,7 +99,7 @@ impl<'a> Shape<'a, '_> {
             .with("FirmwareId", super::ids::spell(&package.id))
             .with_some("FirmwareDesc", package.description);
         let record = match self.details {
-            Some((app, whole)) => record.with_some("FirmwareUrl", single.and_then(|_| url_of(app, whole, 0))),
+            Some((call, whole)) => record.with_some("FirmwareUrl", single.and_then(|_| url_of(call, whole, 0))),
             None => record,
         };
         let record = record
@@ -109,10 +109,10 @@ impl<'a> Shape<'a, '_> {
             .with("ModuleName", modules::alias(package.module));
         match self.details {
             None => record,
-            Some((app, whole)) => record
+            Some((call, whole)) => record
                 .with_some("Udi", package.custom_info)
                 .with("VerifyProgress", verify_progress(package))
-                .with_some("MultiFiles", single.is_none().then(|| self.all_files(app, whole, method))),
+                .with_some("MultiFiles", single.is_none().then(|| self.all_files(call, whole, method))),
         }
     }
 
@@ -126,14 +126,14 @@ impl<'a> Shape<'a, '_> {
         }
     }
 
-    fn all_files(&self, app: &App, whole: &Package, method: SignMethod) -> Value<'a> {
+    fn all_files(&self, call: &Call<'_>, whole: &Package, method: SignMethod) -> Value<'a> {
         let file = |(position, file): (usize, &'a PackageFile)| {
             Record::new()
                 .with("Name", file.name.as_str())
                 .with_some("Size", size_of(file))
                 .with_some("FileMd5", file.declared_md5.clone().or_else(|| file.md5.map(|md5| md5.to_string())))
                 .with_some("SignValue", sign_of(file, method))
-                .with_some("Url", url_of(app, whole, position))
+                .with_some("Url", url_of(call, whole, position))
         };
         Value::Flat(self.files.iter().enumerate().map(file).collect())
     }
@@ -158,9 +158,8 @@ fn size_of(file: &PackageFile) -> Option<u64> {
     (file.size_bytes <= MAX_INTEGER).then_some(file.size_bytes)
 }
 
-fn url_of(app: &App, package: &Package, position: usize) -> Option<String> {
-    let link = app.link(package, position)?;
-    let (key_id, _) = app.service_key(LINK_KEY);
+fn url_of(call: &Call<'_>, package: &Package, position: usize) -> Option<String> {
+    let (link, key_id) = (call.app.link(package, position)?, call.link_key_id);
     Some(format!("{}?Expires={}&OSSAccessKeyId={key_id}&Signature={}", link.url, link.expires_s, link.signature))
 }
 

@@ -1,11 +1,11 @@
 //! Upgrade packages: create, list, show, delete (contract §3; both seeds).
 
+use axum::response::IntoResponse;
 use otaru_core::app::{
     CreationRules, Error, FileSource, NewFile, NewPackage, Noun, PackageQuery, ProductRef, StoreError, StoredPackage,
 };
 use otaru_model::{DeviceKind, Id, Kinds, ModuleKind, ModuleName, Package, PackageFacts, PackageKind, Verification};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
@@ -15,7 +15,7 @@ use super::limits::LIMITS;
 use super::query::{PageView, page_view};
 use super::response::{Answer, created, gone, ok};
 use super::{DOOR, Settings};
-use crate::wire::answer::written;
+use crate::wire::answer::{Listing, written};
 use crate::wire::limits::limit;
 use crate::wire::time::TimeFormat;
 
@@ -34,8 +34,9 @@ pub async fn create(call: Call) -> Answer {
 pub async fn list(call: Call) -> Answer {
     let query = decode_query(&call)?;
     let page = call.app.list_packages_as(&call.caller, query, show_listed).await?;
-    let view = page_view(&page, |(id, _)| *id);
-    Ok(ok(ListView { packages: page.items.into_iter().map(|(_, package)| package).collect(), page: view }))
+    let rest = ListRest { page: page_view(&page, |(id, _)| *id) };
+    let members: Vec<_> = page.items.into_iter().map(|(_, package)| package).collect();
+    Ok(Listing { name: "packages", members: &members, rest }.into_response())
 }
 
 pub async fn show(call: Call) -> Answer {
@@ -189,14 +190,14 @@ fn decode_query(call: &Call) -> Result<PackageQuery, Refusal> {
     })
 }
 
+/// What a list says behind its packages.
 #[derive(Serialize)]
-struct ListView {
-    packages: Vec<Box<RawValue>>,
+struct ListRest {
     page: PageView,
 }
 
 /// A package of a list, and its id, by which the next page is asked for.
-fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Box<RawValue>), StoreError> {
+fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Vec<u8>), StoreError> {
     Ok((package.facts.id, written(&PackageView::listed(&package.facts))?))
 }
 

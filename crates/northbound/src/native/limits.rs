@@ -143,7 +143,7 @@ pub static LIMITS: &[Limit] = &[
 
 /// The limit of a member; for a query's parameter its own one or the one that it shares with other operations.
 pub fn limit_of(scope: &str, member: &str) -> &'static Limit {
-    let named = |scope: &str| LIMITS.iter().find(|limit| limit.name.split_once('.') == Some((scope, member)));
+    let named = |scope: &str| LIMITS.iter().find(|limit| limit.is_of(scope, member));
     named(scope).or_else(|| named("query")).unwrap_or_else(|| crate::wire::limits::limit(LIMITS, member))
 }
 

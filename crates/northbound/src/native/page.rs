@@ -70,6 +70,13 @@ pub struct List<T> {
     pub next_cursor: Option<String>,
 }
 
+/// What a page says behind its items, where those are written already.
+#[derive(Serialize)]
+pub struct ListRest {
+    pub total: u64,
+    pub next_cursor: Option<String>,
+}
+
 pub fn cursor(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

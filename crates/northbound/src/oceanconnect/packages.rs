@@ -10,12 +10,11 @@ use axum::response::{IntoResponse, Response};
 use otaru_core::app::{Caller, PackageQuery, StoreError, StoredPackage};
 use otaru_model::{Id, Kinds, ModuleKind, Package, PackageFacts, Page};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use super::limits::{check, number, optional};
 use super::{Application, Door, Failure};
-use crate::wire::answer::{Json, written};
+use crate::wire::answer::{Json, Listing, written};
 use crate::wire::time::TimeFormat;
 
 /// The documents give no limit for a package's name; this is the one of all their other texts.
@@ -39,10 +38,10 @@ pub(super) struct VersionPackage<'a> {
     upload_time: String,
 }
 
+/// What a list says behind its packages.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PackageList {
-    data: Vec<Box<RawValue>>,
+struct ListRest {
     page_no: i64,
     page_size: i64,
     total_count: u64,
@@ -54,7 +53,7 @@ pub(super) async fn list(
     State(door): State<Arc<Door>>,
     Application(caller): Application,
     RawQuery(query): RawQuery,
-) -> Result<Json<PackageList>, Failure> {
+) -> Result<Response, Failure> {
     // The documents' own template of the address misspells the manufacturer.
     let query = Fields::from_pairs(query.unwrap_or_default().as_bytes())?.rename("manufactureName", "manufacturerName");
     let text = |name| Ok::<_, Failure>(optional(name, &query)?.map(str::to_owned));
@@ -69,8 +68,9 @@ pub(super) async fn list(
     let page = Page::numbered(page_no.unsigned_abs(), u32::try_from(page_size).unwrap_or(u32::MAX));
     let query = PackageQuery { kinds, version, device_type, model, manufacturer, ..PackageQuery::all(page) };
     let found = door.app.list_packages_as(&caller, query, show_listed).await?;
-    let data = found.items.into_iter().flatten().collect();
-    Ok(Json(PackageList { data, page_no, page_size, total_count: found.total }))
+    let members: Vec<_> = found.items.into_iter().flatten().collect();
+    let rest = ListRest { page_no, page_size, total_count: found.total };
+    Ok(Listing { name: "data", members: &members, rest }.into_response())
 }
 
 pub(super) async fn show(
@@ -117,7 +117,7 @@ fn file_type(kind: ModuleKind) -> Option<&'static str> {
     }
 }
 
-fn show_listed(package: &StoredPackage<'_>) -> Result<Option<Box<RawValue>>, StoreError> {
+fn show_listed(package: &StoredPackage<'_>) -> Result<Option<Vec<u8>>, StoreError> {
     VersionPackage::of(&package.facts).map(|view| written(&view)).transpose()
 }
 

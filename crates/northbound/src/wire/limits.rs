@@ -84,6 +84,11 @@ impl Set {
 }
 
 impl Limit {
+    /// Whether its name is `scope.field`.
+    pub fn is_of(&self, scope: &str, field: &str) -> bool {
+        self.name.strip_prefix(scope).and_then(|rest| rest.strip_prefix('.')) == Some(field)
+    }
+
     /// Why `text` breaks the limit, in words for a person; nothing if it keeps it.
     pub fn problem(&self, text: &str) -> Option<String> {
         let broken = match &self.rule {
@@ -122,8 +127,7 @@ impl Limit {
 
 /// The limit of a field in an operation, or of another place that has limits: `scope.field`.
 pub fn limit_of(table: &'static [Limit], scope: &str, field: &str) -> &'static Limit {
-    let is_it = |limit: &&Limit| limit.name.strip_prefix(scope).and_then(|rest| rest.strip_prefix('.')) == Some(field);
-    table.iter().find(is_it).unwrap_or(&UNKNOWN)
+    table.iter().find(|limit| limit.is_of(scope, field)).unwrap_or(&UNKNOWN)
 }
 
 /// The limit of that name. A name that is not in the table breaks every value, which the limits test shows at once.

@@ -4,18 +4,17 @@ mod requests;
 mod views;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use otaru_core::app::{PackageQuery, ProductRef};
 use otaru_model::{Id, Kinds};
-use serde_json::value::RawValue;
 
 use super::Native;
 use super::auth::{Publisher, Reader};
 use super::decode::{Json, Query, Segments};
 use super::error::{Kind, Problem};
-use super::page::{List, PageQuery, time};
-use crate::wire::answer::Json as Answer;
+use super::page::{List, ListRest, PageQuery, time};
+use crate::wire::answer::{Json as Answer, Listing};
 
 use requests::{PackageChange, PackageFilter};
 use views::{FileLink, PackageCheck, PackageLinks};
@@ -38,7 +37,7 @@ pub async fn list_packages(
     State(native): State<Native>,
     Reader(caller): Reader,
     Query(filter): Query<PackageFilter>,
-) -> Result<Answer<List<Box<RawValue>>>, Problem> {
+) -> Result<Response, Problem> {
     let query = PackageQuery {
         space_code: filter.space,
         product: filter.product.map(ProductRef::Code),
@@ -50,7 +49,9 @@ pub async fn list_packages(
         page: filter.page.by_id()?,
     };
     let packages = native.app().list_packages_as(&caller, query, views::show_listed).await?;
-    Ok(Answer(List::by_id(packages, filter.page.limit, |(id, _)| *id, |(_, package)| package)))
+    let List { items, total, next_cursor } =
+        List::by_id(packages, filter.page.limit, |(id, _)| *id, |(_, package)| package);
+    Ok(Listing { name: "items", members: &items, rest: ListRest { total, next_cursor } }.into_response())
 }
 
 /// Make a package from files that are here

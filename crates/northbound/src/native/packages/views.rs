@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use otaru_core::app::{Checked, StoreError, StoredPackage};
 use otaru_model::{Id, Package, PackageFacts, PackageFile};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::modules::kind_name;
@@ -143,7 +142,7 @@ pub fn answer(package: &Package) -> Response {
 }
 
 /// A package of a list, and its id, by which the next page is asked for.
-pub fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Box<RawValue>), StoreError> {
+pub fn show_listed(package: &StoredPackage<'_>) -> Result<(Id, Vec<u8>), StoreError> {
     Ok((package.facts.id, written(&PackageView::new(&package.facts, &package.files()?))?))
 }
 
