@@ -176,6 +176,14 @@ pub fn door() -> &'static str {
     CURRENT.try_with(|request| request.door).unwrap_or("none")
 }
 
+/// The same for work that waits.
+pub(crate) async fn wait_for_the_same<F: Future>(request: Option<Arc<Request>>, work: F) -> F::Output {
+    match request {
+        Some(request) => request.run(work).await,
+        None => work.await,
+    }
+}
+
 /// Notes for whom the request is. Refuses it if that tenant has too many under way.
 pub(crate) fn is_by(tenant: &Id, key_id: Option<&Arc<str>>) -> Result<(), Error> {
     CURRENT.try_with(|request| request.is_by(tenant, key_id)).unwrap_or(Ok(()))

@@ -16,7 +16,7 @@ use super::postgres::{self, Ended, PostgresStore, Session};
 use super::postgres_transaction::OpenTransaction;
 use super::work::{self, Job};
 use super::{StoreError, Tx};
-use crate::telemetry;
+use crate::{request, telemetry};
 
 /// How many groups of one copy run at the same time. Each has a slot of the totals to itself.
 pub(super) const AT_ONCE: usize = 4;
@@ -158,7 +158,9 @@ async fn run_group(store: &PostgresStore, group: usize) {
     while !lost && done.len() < VERBS_PER_COMMIT && began.elapsed() < LONGEST {
         let Some(mut job) = store.groups.next() else { break };
         let session = Session::new(open.client(), Some(stage.before_verb()), slot);
-        let ran = AssertUnwindSafe(work::run(&mut *job, &mut Tx::Postgres(&session))).catch_unwind().await;
+        let mut tx = Tx::Postgres(&session);
+        let work = request::wait_for_the_same(job.request(), work::run(&mut *job, &mut tx));
+        let ran = AssertUnwindSafe(work).catch_unwind().await;
         let Ended { has_begun, failed, may_try_again, changes: changed } = session.end();
         let keeps = matches!(ran, Ok(true)) && !failed;
         let outcome = match ran {
@@ -204,7 +206,8 @@ async fn run_group(store: &PostgresStore, group: usize) {
 }
 
 async fn alone(store: &PostgresStore, mut job: Box<dyn Job>) {
-    let ran = AssertUnwindSafe(store.write(&mut *job)).catch_unwind().await;
+    let work = request::wait_for_the_same(job.request(), store.write(&mut *job));
+    let ran = AssertUnwindSafe(work).catch_unwind().await;
     job.answer(ran.unwrap_or_else(|_| Err(StoreError::Unexpected("a verb panicked".to_owned()))));
 }
 
