@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use otaru_core::store::{Statement, Store, StoreError, settings, tenants};
+use otaru_core::store::{Statement, Store, StoreError, Tx, settings, tenants};
 
 use crate::nouns::tenant;
 use crate::place::Place;
@@ -153,25 +153,28 @@ pub async fn who_shares_a_transaction_is_answered_after_its_commit(place: &Place
     }
 }
 
+/// Takes one setting and then another, where transactions run side by side slowly enough for another to hold the second by then.
+async fn take_both(
+    tx: &mut Tx<'_>,
+    first: &'static str,
+    second: &'static str,
+    is_shared: bool,
+) -> Result<String, StoreError> {
+    settings::get_or_put(tx, first, "x").await?;
+    if is_shared {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    settings::get_or_put(tx, second, "x").await
+}
+
 pub async fn verbs_that_share_a_transaction_begin_again_after_a_lost_race(place: &Place) {
     let store = place.store().await;
     let is_shared = place.is_shared();
     let verb = |first: &'static str, second: &'static str| {
         let store = store.clone();
-        tokio::spawn(async move {
-            store
-                .write_together(move |tx| {
-                    Box::pin(async move {
-                        settings::get_or_put(tx, first, "x").await?;
-                        if is_shared {
-                            // Long enough for the other group to hold what this one wants.
-                            tokio::time::sleep(Duration::from_millis(300)).await;
-                        }
-                        settings::get_or_put(tx, second, "x").await
-                    })
-                })
-                .await
-        })
+        tokio::spawn(
+            async move { store.write_together(move |tx| Box::pin(take_both(tx, first, second, is_shared))).await },
+        )
     };
     let (one, other) = (verb("a", "b"), verb("b", "a"));
     // These come while those wait: some are in their transactions.
@@ -324,20 +327,7 @@ pub async fn verbs_that_wait_for_each_other_are_tried_again(place: &Place) {
     let is_shared = place.is_shared();
     let verb = |first: &'static str, second: &'static str| {
         let store = store.clone();
-        tokio::spawn(async move {
-            store
-                .write(move |tx| {
-                    Box::pin(async move {
-                        settings::get_or_put(tx, first, "x").await?;
-                        if is_shared {
-                            // Long enough for the other verb to hold what this one wants.
-                            tokio::time::sleep(Duration::from_millis(300)).await;
-                        }
-                        settings::get_or_put(tx, second, "x").await
-                    })
-                })
-                .await
-        })
+        tokio::spawn(async move { store.write(move |tx| Box::pin(take_both(tx, first, second, is_shared))).await })
     };
     let (one, other) = (verb("a", "b"), verb("b", "a"));
     let outcomes = [one.await.unwrap(), other.await.unwrap()];
